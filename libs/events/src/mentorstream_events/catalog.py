@@ -1,0 +1,80 @@
+"""The catalogue: every event type and version, its model, its topic, who writes it.
+
+One line for each type. To add an event: write its model, add its line here, then run
+`python -m mentorstream_events regenerate` for schema, example and reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from . import feedback, matches, meetings, notifications, people, registrations
+from .topics import TOPIC, Topic
+from .values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One event type. `key_field` is the field of the model that is the Kafka key."""
+
+    name: str
+    model: type[Value]
+    topic: Topic
+    producers: tuple[str, ...]
+    tombstone: bool = False
+
+    @property
+    def key_field(self) -> str:
+        """Name of the model's field whose value is the record's key."""
+        return self.topic.key
+
+    def key_of(self, data: Value) -> str:
+        """The record's key for this data, as text."""
+        return str(getattr(data, self.topic.key))
+
+
+def _contract(name: str, model: type[Value], topic: str, *producers: str, tombstone: bool = False) -> Contract:
+    return Contract(f"mentorstream.{name}", model, TOPIC[topic], producers, tombstone)
+
+
+CONTRACTS: tuple[Contract, ...] = (
+    _contract("program.configured.v1", registrations.ProgramConfigured, "registrations", "intake"),
+    _contract("participant.registered.v1", registrations.ParticipantRegistered, "registrations", "intake"),
+    _contract("participant.updated.v1", registrations.ParticipantUpdated, "registrations", "intake"),
+    _contract("participant.withdrawn.v1", registrations.ParticipantWithdrawn, "registrations", "intake"),
+    _contract(
+        "participant.rematch_requested.v1",
+        registrations.RematchRequested,
+        "registrations",
+        "intake",
+        "feedback",
+    ),
+    _contract("reporting_line.changed.v1", registrations.ReportingLineChanged, "registrations", "intake"),
+    _contract("proposal.accepted.v1", registrations.ProposalAccepted, "registrations", "matching"),
+    _contract("proposal.declined.v1", registrations.ProposalDeclined, "registrations", "matching"),
+    _contract("proposal.expire.v1", registrations.ExpireProposal, "registrations", "matching"),
+    _contract("match.end.v1", registrations.EndMatch, "registrations", "matching"),
+    _contract("match.proposed.v1", matches.MatchProposed, "matches", "matching"),
+    _contract("match.confirmed.v1", matches.MatchConfirmed, "matches", "matching"),
+    _contract("match.changed.v1", matches.MatchChanged, "matches", "matching"),
+    _contract("match.ended.v1", matches.MatchEnded, "matches", "matching"),
+    _contract("participant.waitlisted.v1", matches.ParticipantWaitlisted, "matches", "matching"),
+    _contract("series.planned.v1", meetings.SeriesPlanned, "meetings", "scheduling"),
+    _contract("series.blocked.v1", meetings.SeriesBlocked, "meetings", "scheduling"),
+    _contract("series.closed.v1", meetings.SeriesClosed, "meetings", "scheduling"),
+    _contract("meeting.scheduled.v1", meetings.MeetingScheduled, "meetings", "scheduling"),
+    _contract("meeting.rescheduled.v1", meetings.MeetingRescheduled, "meetings", "scheduling"),
+    _contract("meeting.cancelled.v1", meetings.MeetingCancelled, "meetings", "scheduling"),
+    _contract("meeting.completed.v1", meetings.MeetingCompleted, "meetings", "scheduling"),
+    _contract("feedback.requested.v1", feedback.FeedbackRequested, "feedback", "feedback"),
+    _contract("feedback.submitted.v1", feedback.FeedbackSubmitted, "feedback", "feedback"),
+    _contract("match.at_risk.v1", feedback.MatchAtRisk, "feedback", "feedback"),
+    _contract("notification.sent.v1", notifications.NotificationSent, "notifications", "notifications"),
+    _contract("notification.failed.v1", notifications.NotificationFailed, "notifications", "notifications"),
+    _contract("person.known.v1", people.PersonKnown, "people", "intake"),
+    _contract("person.erased.v1", people.PersonErased, "people", "intake", tombstone=True),
+)
+BY_TYPE: Mapping[str, Contract] = MappingProxyType({contract.name: contract for contract in CONTRACTS})
+BY_MODEL: Mapping[type[Value], Contract] = MappingProxyType({contract.model: contract for contract in CONTRACTS})

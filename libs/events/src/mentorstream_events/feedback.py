@@ -1,0 +1,53 @@
+"""Contracts of the topic `feedback`: that it was asked, that it was given, that a match is at risk.
+
+Free text never travels: it stays in feedback's database. Ratings travel because figures and coordinators need them;
+nothing here is shown to the other side.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from .values import Role, Timestamp, Value
+
+
+class FeedbackRequested(Value, frozen=True, kw_only=True):
+    """One participant of one held meeting is asked how it went."""
+
+    program_id: UUID
+    match_id: UUID
+    meeting_id: UUID
+    request_id: UUID
+    participant_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    role: Role
+    meeting_ended_at: Timestamp
+    expires_at: Timestamp
+
+
+class FeedbackSubmitted(Value, frozen=True, kw_only=True):
+    """One participant answered."""
+
+    program_id: UUID
+    match_id: UUID
+    meeting_id: UUID
+    request_id: UUID
+    participant_id: UUID
+    organisation_id: UUID
+    role: Role
+    rating: Annotated[int, Meta(ge=1, le=5)]
+    took_place: bool
+
+
+class MatchAtRisk(Value, frozen=True, kw_only=True):
+    """A pair shows a sign of trouble. Goes to coordinators, never to the other side."""
+
+    program_id: UUID
+    match_id: UUID
+    organisation_ids: tuple[UUID, ...]
+    signal: Literal["low_rating", "not_held"]
+    meeting_id: UUID

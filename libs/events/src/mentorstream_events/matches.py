@@ -1,0 +1,73 @@
+"""Contracts of the topic `matches`: who was proposed, confirmed, changed, parted, or has to wait, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from .values import Fraction, Member, Reason, Role, Terms, Timestamp, Value
+
+
+class MatchProposed(Value, frozen=True, kw_only=True):
+    """A match that waits for the mentor's answer. It holds a place of the mentor's capacity meanwhile."""
+
+    program_id: UUID
+    match_id: UUID
+    mentor: Member
+    mentees: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    score: Fraction
+    facets: Annotated[dict[str, float], Meta(description="Weighted parts of the score; they sum to it.")]
+    policy_version: int
+    expires_at: Timestamp
+
+
+class MatchConfirmed(Value, frozen=True, kw_only=True):
+    """A match began. Carries its people's zones and hours and its terms: scheduling needs nothing else."""
+
+    program_id: UUID
+    match_id: UUID
+    mentor: Member
+    mentees: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    score: Fraction
+    facets: dict[str, float]
+    policy_version: int
+    terms: Terms
+    ends_at: Timestamp
+
+
+class MatchChanged(Value, frozen=True, kw_only=True):
+    """A running match's members' hours or zones, or its terms, changed; or a new reporting line now runs through it."""
+
+    program_id: UUID
+    match_id: UUID
+    mentor: Member
+    mentees: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    terms: Terms
+    ends_at: Timestamp
+    reason: Literal["participant_updated", "terms", "reporting_line"]
+
+
+class MatchEnded(Value, frozen=True, kw_only=True):
+    """A proposal or a running match is over. Does not say who asked."""
+
+    program_id: UUID
+    match_id: UUID
+    mentor_person_id: UUID
+    mentee_person_ids: tuple[UUID, ...]
+    organisation_ids: tuple[UUID, ...]
+    was_confirmed: bool
+    reason: Literal["declined", "expired", "withdrawn", "rematch", "coordinator", "term_over"]
+
+
+class ParticipantWaitlisted(Value, frozen=True, kw_only=True):
+    """Nobody fits now. They are tried again whenever somebody new or free appears."""
+
+    program_id: UUID
+    participant_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    role: Role
+    waiting_since: Timestamp
+    reasons: tuple[Reason, ...]

@@ -1,0 +1,98 @@
+"""Contracts of the topic `meetings`: series and meetings of confirmed matches, all times in UTC."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from .values import Attendee, Terms, Timestamp, Value, Zone
+
+
+class SeriesPlanned(Value, frozen=True, kw_only=True):
+    """A regular time was found. The local time holds in `zone` when clocks change."""
+
+    program_id: UUID
+    match_id: UUID
+    series_id: UUID
+    zone: Zone
+    weekday: Annotated[int, Meta(ge=1, le=7)]
+    start_minute: Annotated[int, Meta(ge=0, le=1439)]
+    cadence_days: int
+    meeting_minutes: int
+    first_starts_at: Timestamp
+    attendees: tuple[Attendee, ...]
+
+
+class SeriesBlocked(Value, frozen=True, kw_only=True):
+    """No common time was found, and why: the best that was seen."""
+
+    program_id: UUID
+    match_id: UUID
+    reason: Literal["no_common_hours", "too_short", "booked"]
+    longest_common_minutes: Annotated[int, Meta(ge=0, description="Longest common interval of a week.")]
+    attendees: tuple[Attendee, ...]
+
+
+class SeriesClosed(Value, frozen=True, kw_only=True):
+    """No more meetings come of this match."""
+
+    program_id: UUID
+    match_id: UUID
+    series_id: UUID
+    reason: Literal["match_ended", "replanned"]
+
+
+class MeetingScheduled(Value, frozen=True, kw_only=True):
+    """A meeting is booked for everyone in it."""
+
+    program_id: UUID
+    match_id: UUID
+    series_id: UUID
+    meeting_id: UUID
+    revision: Annotated[int, Meta(ge=0, description="The iCalendar SEQUENCE.")]
+    starts_at: Timestamp
+    ends_at: Timestamp
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+
+
+class MeetingRescheduled(Value, frozen=True, kw_only=True):
+    """A booked meeting moved."""
+
+    program_id: UUID
+    match_id: UUID
+    series_id: UUID
+    meeting_id: UUID
+    revision: Annotated[int, Meta(ge=1)]
+    starts_at: Timestamp
+    ends_at: Timestamp
+    previous_starts_at: Timestamp
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+
+
+class MeetingCancelled(Value, frozen=True, kw_only=True):
+    """A booked meeting will not take place."""
+
+    program_id: UUID
+    match_id: UUID
+    series_id: UUID
+    meeting_id: UUID
+    revision: Annotated[int, Meta(ge=1)]
+    starts_at: Timestamp
+    ends_at: Timestamp
+    reason: Literal["attendee", "match_ended", "replanned"]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+
+
+class MeetingCompleted(Value, frozen=True, kw_only=True):
+    """The end of a booked meeting passed and nobody had cancelled it. Carries its match's terms."""
+
+    program_id: UUID
+    match_id: UUID
+    series_id: UUID
+    meeting_id: UUID
+    starts_at: Timestamp
+    ends_at: Timestamp
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+    terms: Terms

@@ -1,0 +1,48 @@
+"""Contracts of the topic `notifications`: what was carried to whom, or could not be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta
+
+from .values import Value
+
+Kind = Literal[
+    "registered",
+    "waitlisted",
+    "proposal",
+    "match",
+    "match_ended",
+    "no_common_time",
+    "invitation",
+    "cancellation",
+    "feedback_request",
+]
+
+
+class NotificationSent(Value, frozen=True, kw_only=True):
+    """A message was handed over to the channel's next hop."""
+
+    program_id: UUID
+    notification_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    kind: Kind
+    channel: Literal["email"]
+    cause_id: Annotated[str, Meta(description="Id of the event that caused it.")]
+
+
+class NotificationFailed(Value, frozen=True, kw_only=True):
+    """A message was given up."""
+
+    program_id: UUID
+    notification_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    kind: Kind
+    channel: Literal["email"]
+    cause_id: str
+    reason: Literal["rejected", "expired", "erased"]
+    detail: Annotated[str, Meta(max_length=200, description="Status code of the next hop; never its text.")] = ""

@@ -1,0 +1,166 @@
+"""What partner organisations send to intake. Requests, in partners' own references; intake turns them into facts.
+
+A partner names people and programs by its own references. A program of another organisation that is open to it is
+named "owner/reference". Unknown fields are refused here, so that a typing error is told and not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from .values import Fraction, Language, Role, Skill, Tag, Weights, Zone
+
+Reference = Annotated[
+    str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$", description="The partner's own id of a person.")
+]
+ProgramReference = Annotated[
+    str,
+    Meta(
+        pattern="^([a-z0-9][a-z0-9-]{0,62}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="The partner's own id of a program, or owner/id for a program of another organisation.",
+    ),
+]
+LocalTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", description="HH:MM, local.")]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what partners send: unknown fields are refused."""
+
+
+class Hours(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hours of one weekday in the person's own zone."""
+
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    start: LocalTime
+    end: LocalTime
+
+
+class PersonDetails(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who somebody is. The only place where a partner sends personal data."""
+
+    reference: Reference
+    full_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    zone: Zone
+    locale: Language = "en"
+
+
+class ParticipantDetails(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What somebody brings to a program and looks for in it."""
+
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=2)]
+    capacity: Annotated[int, Meta(ge=0, le=50, description="Mentees at a time; only for mentors.")] = 1
+    languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=20)]
+    availability: Annotated[tuple[Hours, ...], Meta(min_length=1, max_length=100)]
+    offers: Annotated[tuple[Skill, ...], Meta(max_length=50)] = ()
+    wants: Annotated[tuple[Skill, ...], Meta(max_length=50)] = ()
+    goals: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
+    interests: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
+    values: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
+    style: Tag | None = None
+    industry: Tag | None = None
+    seniority: Annotated[int, Meta(ge=0, le=10)] = 0
+    credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    blocks: Annotated[tuple[Reference, ...], Meta(max_length=200, description="Never to be matched with.")] = ()
+
+
+class PolicyRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the program matches; the version is counted by intake."""
+
+    matching: Literal["on_arrival"] = "on_arrival"
+    mentor_consent: bool = False
+    proposal_days: Annotated[int, Meta(ge=1, le=60)] = 7
+    minimum_common_minutes: Annotated[int, Meta(ge=0, le=10080)] = 60
+    minimum_score: Fraction = 0.0
+    share_language: bool = True
+    organisations: Literal["any", "same", "other"] = "any"
+    boss_levels: Annotated[int, Meta(ge=0, le=10)] = 2
+    mentor_credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    weights: Weights = Weights()
+
+
+class TermsRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What matches of the program agree on."""
+
+    cadence_days: Annotated[int, Meta(ge=7, le=91, multiple_of=7)] = 14
+    meeting_minutes: Annotated[int, Meta(ge=10, le=240)] = 45
+    weeks: Annotated[int, Meta(ge=1, le=104)] = 26
+    notice_days: Annotated[int, Meta(ge=0, le=30)] = 2
+    meetings_ahead: Annotated[int, Meta(ge=1, le=12)] = 3
+    local_time_of: Role = "mentee"
+    ask_feedback: bool = True
+    low_rating: Annotated[int, Meta(ge=1, le=5)] = 2
+
+
+class ConfigureProgram(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Create a program of one's own, or change it."""
+
+    program: ProgramReference
+    title: Annotated[str, Meta(min_length=1, max_length=200)]
+    kind: Literal["formal", "informal", "group", "peer", "reverse", "flash"] = "formal"
+    roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=2)] = ("mentor", "mentee")
+    open_to: Annotated[tuple[str, ...], Meta(max_length=200, description="Other organisations' short names.")] = ()
+    policy: PolicyRequest = PolicyRequest()
+    terms: TermsRequest = TermsRequest()
+
+
+class RegisterParticipant(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Enter a person into a program."""
+
+    program: ProgramReference
+    person: PersonDetails
+    participant: ParticipantDetails
+    manager: Annotated[Reference | UnsetType | None, Meta(description="Their manager; left out: unchanged.")] = UNSET
+
+
+class UpdateParticipant(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Replace what is known of a participant in a program."""
+
+    program: ProgramReference
+    person: Reference
+    participant: ParticipantDetails
+
+
+class WithdrawParticipant(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Take a person out of a program."""
+
+    program: ProgramReference
+    person: Reference
+
+
+class RequestRematch(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask for another match on a participant's behalf."""
+
+    program: ProgramReference
+    person: Reference
+
+
+class UpdatePerson(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Replace a person's details. A new zone reaches every program that they are in."""
+
+    person: PersonDetails
+
+
+class SetReportingLine(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say who somebody reports to; null: nobody."""
+
+    person: Reference
+    manager: Reference | None
+
+
+REQUESTS: Mapping[str, type[Request]] = MappingProxyType(
+    {
+        "mentorstream.program.configure.v1": ConfigureProgram,
+        "mentorstream.participant.register.v1": RegisterParticipant,
+        "mentorstream.participant.update.v1": UpdateParticipant,
+        "mentorstream.participant.withdraw.v1": WithdrawParticipant,
+        "mentorstream.participant.request_rematch.v1": RequestRematch,
+        "mentorstream.person.update.v1": UpdatePerson,
+        "mentorstream.reporting_line.set.v1": SetReportingLine,
+    }
+)

@@ -1,0 +1,31 @@
+"""Contracts of the topic `people`, the only one that carries personal data. Compacted, keyed by person id.
+
+A record with a null value is an erasure: `PersonErased` is how readers see it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+from .values import Language, Value, Zone
+
+
+class PersonKnown(Value, frozen=True, kw_only=True):
+    """What an organisation told of a person. A higher version replaces a lower one."""
+
+    person_id: UUID
+    organisation_id: UUID
+    version: Annotated[int, Meta(ge=1)]
+    full_name: Annotated[str, Meta(min_length=1, max_length=200)]
+    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    zone: Zone
+    locale: Language = "en"
+
+
+class PersonErased(Value, frozen=True, kw_only=True):
+    """The person is to be forgotten everywhere."""
+
+    person_id: UUID

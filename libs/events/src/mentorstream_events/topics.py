@@ -1,0 +1,56 @@
+"""The topics: who writes each, who reads it, what its key is, how long it is kept.
+
+The key is the program id, so that one program has one partition and one order; only `people` is keyed by person id.
+Partition counts are fixed at creation, because a change would move a program between partitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+DAY_MS = 86_400_000
+_STREAM = MappingProxyType({"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS), "min.insync.replicas": "1"})
+_COMPACTED = MappingProxyType(
+    {
+        "cleanup.policy": "compact",
+        "max.compaction.lag.ms": str(DAY_MS),
+        "segment.ms": str(DAY_MS),
+        "delete.retention.ms": str(7 * DAY_MS),
+        "min.insync.replicas": "1",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `producers` and `readers` are service names; `config` are Kafka topic settings."""
+
+    name: str
+    key: str
+    producers: tuple[str, ...]
+    readers: tuple[str, ...]
+    partitions: int = 12
+    config: Mapping[str, str] = field(default_factory=lambda: _STREAM)
+
+    @property
+    def compacted(self) -> bool:
+        """Whether only the last record of each key is kept, so that gaps in sequences are no loss."""
+        return self.config["cleanup.policy"] == "compact"
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(
+        "registrations",
+        "program_id",
+        ("intake", "matching", "feedback"),
+        ("matching", "notifications", "pulse"),
+    ),
+    Topic("matches", "program_id", ("matching",), ("scheduling", "notifications", "pulse")),
+    Topic("meetings", "program_id", ("scheduling",), ("feedback", "notifications", "pulse")),
+    Topic("feedback", "program_id", ("feedback",), ("notifications", "pulse")),
+    Topic("notifications", "program_id", ("notifications",), ("pulse",)),
+    Topic("people", "person_id", ("intake",), ("notifications",), config=_COMPACTED),
+)
+TOPIC: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in TOPICS})

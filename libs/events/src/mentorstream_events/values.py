@@ -1,0 +1,154 @@
+"""Values that several contracts share: profiles, weekly hours, policies, terms, members of a match.
+
+Every value is frozen and carries no personal data: people appear as ids only. Readers ignore fields that they do not
+know, so a field may be added with a default; it may never be removed, renamed or made narrower within a version.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+Role = Literal["mentor", "mentee"]
+Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339 instant with an offset, UTC when written.")]
+Zone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone, such as Europe/Paris.")]
+Language = Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="BCP 47 language tag.")]
+Tag = Annotated[str, Meta(min_length=1, max_length=120)]
+Level = Annotated[int, Meta(ge=1, le=5, description="1 beginner to 5 expert.")]
+Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of everything that travels inside an event: frozen, keyword only, open to unknown fields."""
+
+
+class WeeklyHours(Value, frozen=True, kw_only=True):
+    """One interval of a week, in the local time of the participant's zone. Minutes count from local midnight."""
+
+    weekday: Annotated[int, Meta(ge=1, le=7, description="ISO weekday: 1 Monday to 7 Sunday.")]
+    start_minute: Annotated[int, Meta(ge=0, le=1439)]
+    end_minute: Annotated[int, Meta(ge=1, le=1440, description="Exclusive; above start_minute.")]
+
+
+class Skill(Value, frozen=True, kw_only=True):
+    """A skill and how well it is known, or wanted."""
+
+    skill: Tag
+    level: Level = 3
+
+
+class Profile(Value, frozen=True, kw_only=True):
+    """What matching knows of a participant. Nothing in it names or describes the person otherwise."""
+
+    zone: Zone
+    languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=20)]
+    availability: Annotated[tuple[WeeklyHours, ...], Meta(max_length=100)]
+    offers: Annotated[tuple[Skill, ...], Meta(max_length=50)] = ()
+    wants: Annotated[tuple[Skill, ...], Meta(max_length=50)] = ()
+    goals: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
+    interests: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
+    values: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
+    style: Tag | None = None
+    industry: Tag | None = None
+    seniority: Annotated[int, Meta(ge=0, le=10, description="0 unknown, 1 first job to 10 executive.")] = 0
+
+
+class Weights(Value, frozen=True, kw_only=True):
+    """Relative weight of each facet of the score. They are normalised to sum to one before use."""
+
+    skills: Fraction = 0.40
+    goals: Fraction = 0.15
+    interests: Fraction = 0.10
+    values: Fraction = 0.05
+    style: Fraction = 0.05
+    industry: Fraction = 0.05
+    seniority: Fraction = 0.10
+    common_time: Fraction = 0.10
+
+
+class Policy(Value, frozen=True, kw_only=True):
+    """How a program matches. The version grows by one with each change and is recorded with every decision."""
+
+    version: Annotated[int, Meta(ge=1)] = 1
+    matching: Literal["on_arrival"] = "on_arrival"
+    mentor_consent: Annotated[bool, Meta(description="A proposal waits for the mentor's yes.")] = False
+    proposal_days: Annotated[int, Meta(ge=1, le=60, description="Days until a proposal expires.")] = 7
+    minimum_common_minutes: Annotated[int, Meta(ge=0, le=10080, description="A week.")] = 60
+    minimum_score: Fraction = 0.0
+    share_language: bool = True
+    organisations: Annotated[
+        Literal["any", "same", "other"], Meta(description="Which organisations a pair may come from.")
+    ] = "any"
+    boss_levels: Annotated[
+        int, Meta(ge=0, le=10, description="How far up or down a reporting line a pair may not be.")
+    ] = 2
+    mentor_credentials: Annotated[
+        tuple[Tag, ...], Meta(max_length=20, description="What a mentor must hold, such as 'trained'.")
+    ] = ()
+    weights: Weights = Weights()
+
+
+class Terms(Value, frozen=True, kw_only=True):
+    """What a match agreed: cadence, meeting length, end, whose local time holds, how feedback is asked."""
+
+    cadence_days: Annotated[int, Meta(ge=7, le=91, multiple_of=7)] = 14
+    meeting_minutes: Annotated[int, Meta(ge=10, le=240)] = 45
+    weeks: Annotated[int, Meta(ge=1, le=104, description="Length of the match.")] = 26
+    notice_days: Annotated[int, Meta(ge=0, le=30, description="Days between confirmation and first meeting.")] = 2
+    meetings_ahead: Annotated[int, Meta(ge=1, le=12, description="Meetings kept booked ahead.")] = 3
+    local_time_of: Annotated[Role, Meta(description="Whose local time stays the same when clocks change.")] = "mentee"
+    ask_feedback: bool = True
+    low_rating: Annotated[int, Meta(ge=1, le=5, description="A rating at or below it puts the match at risk.")] = 2
+
+
+class Member(Value, frozen=True, kw_only=True):
+    """One side of a match, with all that scheduling needs of them."""
+
+    participant_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    role: Role
+    zone: Zone
+    languages: tuple[Language, ...]
+    availability: tuple[WeeklyHours, ...]
+
+
+class ReportingLine(Value, frozen=True, kw_only=True):
+    """A person's managers, nearest first, as far up as the program's policy looks."""
+
+    person_id: UUID
+    managers: Annotated[tuple[UUID, ...], Meta(max_length=10)]
+
+
+class Reason(Value, frozen=True, kw_only=True):
+    """A rule that stood in the way and how many candidates it removed."""
+
+    rule: Literal[
+        "no_candidates",
+        "capacity",
+        "role",
+        "same_person",
+        "language",
+        "common_time",
+        "reporting_line",
+        "organisation",
+        "block",
+        "credentials",
+        "former_match",
+        "minimum_score",
+    ]
+    removed: Annotated[int, Meta(ge=0)]
+
+
+class Attendee(Value, frozen=True, kw_only=True):
+    """Who is invited to a meeting. The zone is for showing the time, never for computing it."""
+
+    participant_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    role: Role
+    zone: Zone
