@@ -1,0 +1,325 @@
+"""One process of the local stack: started detached, found again later, and stopped without mistaking another for it.
+
+A pid alone says little: the process may be gone and its number given to a stranger. So the state file next to each
+process holds the pid together with the moment the process started, and nothing is ever signalled unless both agree.
+Nothing here looks for processes by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import time
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+State = Literal["running", "stopped", "stale"]
+
+# Start times are derived from the machine's boot time, which moves when its clock is set. A recycled pid within this
+# window would need the whole pid space to wrap around in it.
+_START_TIME_TOLERANCE_SECONDS = 2.0
+_POLL_SECONDS = 0.02
+# Below the range that kernels hand to outgoing connections, so that no client socket sits on a chosen port.
+_PORT_RANGE = range(20_000, 30_000)
+
+
+class StartError(RuntimeError):
+    """A part of the stack did not come up. The message ends with the last lines of its log."""
+
+
+class PortTakenError(StartError):
+    """A part did not come up because somebody else listens on its port."""
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 on which nobody listens now. Somebody may take it before it is used."""
+    for port in random.sample(_PORT_RANGE, 200):
+        if port_is_free(port):
+            return port
+    raise StartError(f"no free port found between {_PORT_RANGE.start} and {_PORT_RANGE.stop}")
+
+
+def port_is_free(port: int) -> bool:
+    """Whether 127.0.0.1:port can be bound now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def port_is_open(port: int) -> bool:
+    """Whether somebody accepts connections on 127.0.0.1:port now."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """A pid and when its process started (seconds since the epoch, as psutil tells): together they name one process."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessMark:
+        """The mark of a process that runs now. Raises `psutil.NoSuchProcess`."""
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def find(self) -> psutil.Process | None:
+        """The marked process if it still runs; None when it ended (zombies included) or the pid is another's."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)  # our own child that ended stays a zombie until somebody asks
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < _START_TIME_TOLERANCE_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True)
+class _State:
+    """What `process.json` holds. Ports are remembered after the process ended, so that addresses stay."""
+
+    ports: dict[str, int]
+    mark: ProcessMark | None
+
+
+class Daemon(ABC):
+    """A detached process with a directory of its own: `process.json` (mark and ports), `<name>.log`, its data."""
+
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    port_names: ClassVar[tuple[str, ...]] = ("port",)
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self.log_path = directory / f"{name}.log"
+        self._state_path = directory / "process.json"
+
+    @abstractmethod
+    def _prepare(self, ports: Mapping[str, int]) -> None:
+        """Write configuration and data that the process needs before it starts."""
+
+    @abstractmethod
+    def _command(self, ports: Mapping[str, int]) -> tuple[Sequence[str], Mapping[str, str]]:
+        """Arguments (the first is the program's full path) and environment of the process."""
+
+    @abstractmethod
+    def _is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:
+        """Whether the process serves its callers. Called again and again until it does."""
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports in use, or last used. Raises `RuntimeError` if it never started."""
+        state = self._read_state()
+        if state is None:
+            raise RuntimeError(f"{self.name} was never started")
+        return state.ports
+
+    def mark(self) -> ProcessMark | None:
+        """What the state file says, whether or not it still holds."""
+        state = self._read_state()
+        return state.mark if state else None
+
+    def process(self) -> psutil.Process | None:
+        """The running process, never a stranger with the same pid."""
+        mark = self.mark()
+        return mark.find() if mark else None
+
+    def state(self) -> State:
+        """`stale`: the state file names a process that is gone, or whose pid now belongs to another."""
+        mark = self.mark()
+        if mark is None:
+            return "stopped"
+        return "running" if mark.find() else "stale"
+
+    def start(self, *, timeout_seconds: float = 60.0) -> None:
+        """Start and wait until ready; no effect when it runs. Raises `StartError`."""
+        if self.process() is not None:
+            return
+        for _attempt in range(3):
+            ports = self._choose_ports()
+            try:
+                self._start_on(ports, timeout_seconds)
+            except PortTakenError:
+                continue
+            return
+        raise PortTakenError(f"{self.name}: three times somebody else took the port that was free before")
+
+    def stop(self, *, timeout_seconds: float = 20.0) -> None:
+        """Ask the process to end; kill what is left after the time-out. No effect when it does not run."""
+        process = self.process()
+        if process is not None:
+            family = _family(process)
+            _signal_all(family, signal.SIGCONT)  # a frozen process would not hear the request
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(self.stop_signal)
+            if not _wait_gone([process], timeout_seconds):
+                family = _family(process)
+            _end_all(family)
+        self._forget()
+
+    def kill(self) -> None:
+        """SIGKILL to the process and its children, as when the machine loses power; returns when they are gone."""
+        process = self.process()
+        if process is not None:
+            _end_all(_family(process))
+        self._forget()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing."""
+        _signal_all(_family(self._running()), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it was frozen."""
+        _signal_all(_family(self._running()), signal.SIGCONT)
+
+    def restart(self, *, timeout_seconds: float = 60.0) -> None:
+        """Start again with the same data on the same ports, after `stop` where it still runs. Raises `StartError`."""
+        ports = self.ports
+        self.stop()
+        deadline = time.monotonic() + 10
+        while not all(port_is_free(port) for port in ports.values()) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        self._start_on(ports, timeout_seconds)
+
+    def last_lines(self, count: int = 15) -> str:
+        """The end of its log."""
+        if not self.log_path.exists():
+            return ""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-count:])
+
+    def _running(self) -> psutil.Process:
+        process = self.process()
+        if process is None:
+            raise RuntimeError(f"{self.name} is not running")
+        return process
+
+    def _choose_ports(self) -> dict[str, int]:
+        state = self._read_state()
+        remembered = state.ports if state else {}
+        chosen: dict[str, int] = {}
+        for name in self.port_names:
+            port = remembered.get(name)
+            chosen[name] = port if port is not None and port_is_free(port) else free_port()
+        return chosen
+
+    def _start_on(self, ports: dict[str, int], timeout_seconds: float) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._prepare(ports)
+        command, environment = self._command(ports)
+        pid = spawn(command, environment, self.log_path)
+        # Recorded before anything can fail, so that whoever cleans up finds it.
+        self._write_state(_State(ports, ProcessMark.of(pid)))
+        try:
+            wait_until(lambda: self._is_ready(pid, ports), self._check_alive, timeout_seconds, self.name)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _check_alive(self) -> None:
+        if self.process() is None:
+            tail = self.last_lines()
+            taken = "address already in use" in tail.lower()
+            raise (PortTakenError if taken else StartError)(f"{self.name} ended while starting:\n{tail}")
+
+    def _forget(self) -> None:
+        state = self._read_state()
+        if state is not None:
+            self._write_state(_State(state.ports, None))
+
+    def _read_state(self) -> _State | None:
+        try:
+            stored = json.loads(self._state_path.read_text())
+        except FileNotFoundError:
+            return None
+        return _State(stored["ports"], ProcessMark(**stored["mark"]) if stored["mark"] else None)
+
+    def _write_state(self, state: _State) -> None:
+        partial = self._state_path.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(state)))
+        partial.replace(self._state_path)  # a reader sees the old or the new, never half
+
+
+def spawn(command: Sequence[str], environment: Mapping[str, str], log_path: Path) -> int:
+    """Start a program in a session of its own, output appended to the log; returns its pid.
+
+    A session of its own keeps Ctrl-C in the caller's terminal from reaching it: only its owner ends it.
+    """
+    return os.posix_spawn(
+        command[0],
+        list(command),
+        dict(environment),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log_path), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP],
+    )
+
+
+def wait_until(ready: Callable[[], bool], check_alive: Callable[[], None], timeout_seconds: float, what: str) -> None:
+    """Poll until `ready` says so; `check_alive` raises when waiting is in vain. Raises `StartError` when time is up."""
+    deadline = time.monotonic() + timeout_seconds
+    while not ready():
+        check_alive()
+        if time.monotonic() > deadline:
+            raise StartError(f"{what} was not ready within {timeout_seconds:.0f} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _signal_all(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:  # parents first: a frozen parent starts no further children
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+def _end_all(processes: Sequence[psutil.Process]) -> None:
+    _signal_all(processes, signal.SIGKILL)
+    if not _wait_gone(processes, 10):
+        raise RuntimeError(f"still there 10 s after SIGKILL: {[process.pid for process in processes]}")
+
+
+def _wait_gone(processes: Sequence[psutil.Process], timeout_seconds: float) -> bool:
+    """Whether all ended in time. Zombies have ended: under an init that reaps nobody they stay for ever."""
+    deadline = time.monotonic() + timeout_seconds
+    while any(_is_alive(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(process.pid, os.WNOHANG)
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
