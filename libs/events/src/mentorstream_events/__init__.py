@@ -10,6 +10,7 @@ from .envelope import (
     derived_id,
     encode_data,
     encode_headers,
+    has_control_character,
 )
 from .topics import TOPIC, TOPICS, Topic
 from .values import Value
@@ -31,4 +32,5 @@ __all__ = [
     "derived_id",
     "encode_data",
     "encode_headers",
+    "has_control_character",
 ]

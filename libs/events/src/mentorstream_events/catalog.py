@@ -1,7 +1,7 @@
 """The catalogue: every event type and version, its model, its topic, who writes it.
 
-One line for each type. To add an event: write its model, add its line here, then run
-`python -m mentorstream_events regenerate` for schema, example and reference.
+One line for each type. To add an event: write its model, add its line here and an example in `examples/`, then run
+`python -m mentorstream_events regenerate` for its schema, the AsyncAPI document and the reference.
 """
 
 from __future__ import annotations

@@ -48,6 +48,6 @@ class MatchAtRisk(Value, frozen=True, kw_only=True):
 
     program_id: UUID
     match_id: UUID
-    organisation_ids: tuple[UUID, ...]
+    organisation_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=51)]
     signal: Literal["low_rating", "not_held"]
     meeting_id: UUID

@@ -7,7 +7,12 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Fraction, Member, Reason, Role, Terms, Timestamp, Value
+from .values import Fraction, Member, Reason, Role, Terms, Timestamp, Value, Version
+
+Facets = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=40)], float],
+    Meta(max_length=20, description="Weighted parts of the score by facet; they sum to it."),
+]
 
 
 class MatchProposed(Value, frozen=True, kw_only=True):
@@ -16,10 +21,10 @@ class MatchProposed(Value, frozen=True, kw_only=True):
     program_id: UUID
     match_id: UUID
     mentor: Member
-    mentees: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     score: Fraction
-    facets: Annotated[dict[str, float], Meta(description="Weighted parts of the score; they sum to it.")]
-    policy_version: int
+    facets: Facets
+    policy_version: Version
     expires_at: Timestamp
 
 
@@ -29,10 +34,10 @@ class MatchConfirmed(Value, frozen=True, kw_only=True):
     program_id: UUID
     match_id: UUID
     mentor: Member
-    mentees: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     score: Fraction
-    facets: dict[str, float]
-    policy_version: int
+    facets: Facets
+    policy_version: Version
     terms: Terms
     ends_at: Timestamp
 
@@ -43,7 +48,7 @@ class MatchChanged(Value, frozen=True, kw_only=True):
     program_id: UUID
     match_id: UUID
     mentor: Member
-    mentees: Annotated[tuple[Member, ...], Meta(min_length=1)]
+    mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     terms: Terms
     ends_at: Timestamp
     reason: Literal["participant_updated", "terms", "reporting_line"]
@@ -55,8 +60,8 @@ class MatchEnded(Value, frozen=True, kw_only=True):
     program_id: UUID
     match_id: UUID
     mentor_person_id: UUID
-    mentee_person_ids: tuple[UUID, ...]
-    organisation_ids: tuple[UUID, ...]
+    mentee_person_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=50)]
+    organisation_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=51)]
     was_confirmed: bool
     reason: Literal["declined", "expired", "withdrawn", "rematch", "coordinator", "term_over"]
 
@@ -70,4 +75,4 @@ class ParticipantWaitlisted(Value, frozen=True, kw_only=True):
     organisation_id: UUID
     role: Role
     waiting_since: Timestamp
-    reasons: tuple[Reason, ...]
+    reasons: Annotated[tuple[Reason, ...], Meta(max_length=20)]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Attendee, Terms, Timestamp, Value, Zone
+from .values import Attendee, Count, Terms, Timestamp, Value, Version, Zone
 
 
 class SeriesPlanned(Value, frozen=True, kw_only=True):
@@ -19,10 +19,10 @@ class SeriesPlanned(Value, frozen=True, kw_only=True):
     zone: Zone
     weekday: Annotated[int, Meta(ge=1, le=7)]
     start_minute: Annotated[int, Meta(ge=0, le=1439)]
-    cadence_days: int
-    meeting_minutes: int
+    cadence_days: Annotated[int, Meta(ge=7, le=91)]
+    meeting_minutes: Annotated[int, Meta(ge=10, le=240)]
     first_starts_at: Timestamp
-    attendees: tuple[Attendee, ...]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
 
 
 class SeriesBlocked(Value, frozen=True, kw_only=True):
@@ -31,8 +31,8 @@ class SeriesBlocked(Value, frozen=True, kw_only=True):
     program_id: UUID
     match_id: UUID
     reason: Literal["no_common_hours", "too_short", "booked"]
-    longest_common_minutes: Annotated[int, Meta(ge=0, description="Longest common interval of a week.")]
-    attendees: tuple[Attendee, ...]
+    longest_common_minutes: Annotated[int, Meta(ge=0, le=10080, description="Longest common interval of a week.")]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
 
 
 class SeriesClosed(Value, frozen=True, kw_only=True):
@@ -51,10 +51,10 @@ class MeetingScheduled(Value, frozen=True, kw_only=True):
     match_id: UUID
     series_id: UUID
     meeting_id: UUID
-    revision: Annotated[int, Meta(ge=0, description="The iCalendar SEQUENCE.")]
+    revision: Annotated[Count, Meta(description="The iCalendar SEQUENCE.")]
     starts_at: Timestamp
     ends_at: Timestamp
-    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
 
 
 class MeetingRescheduled(Value, frozen=True, kw_only=True):
@@ -64,11 +64,11 @@ class MeetingRescheduled(Value, frozen=True, kw_only=True):
     match_id: UUID
     series_id: UUID
     meeting_id: UUID
-    revision: Annotated[int, Meta(ge=1)]
+    revision: Version
     starts_at: Timestamp
     ends_at: Timestamp
     previous_starts_at: Timestamp
-    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
 
 
 class MeetingCancelled(Value, frozen=True, kw_only=True):
@@ -78,11 +78,11 @@ class MeetingCancelled(Value, frozen=True, kw_only=True):
     match_id: UUID
     series_id: UUID
     meeting_id: UUID
-    revision: Annotated[int, Meta(ge=1)]
+    revision: Version
     starts_at: Timestamp
     ends_at: Timestamp
     reason: Literal["attendee", "match_ended", "replanned"]
-    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
 
 
 class MeetingCompleted(Value, frozen=True, kw_only=True):
@@ -94,5 +94,5 @@ class MeetingCompleted(Value, frozen=True, kw_only=True):
     meeting_id: UUID
     starts_at: Timestamp
     ends_at: Timestamp
-    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2)]
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
     terms: Terms

@@ -20,6 +20,7 @@ Kind = Literal[
     "cancellation",
     "feedback_request",
 ]
+CauseId = Annotated[str, Meta(min_length=1, max_length=200, description="Id of the event that caused it.")]
 
 
 class NotificationSent(Value, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class NotificationSent(Value, frozen=True, kw_only=True):
     organisation_id: UUID
     kind: Kind
     channel: Literal["email"]
-    cause_id: Annotated[str, Meta(description="Id of the event that caused it.")]
+    cause_id: CauseId
 
 
 class NotificationFailed(Value, frozen=True, kw_only=True):
@@ -43,6 +44,6 @@ class NotificationFailed(Value, frozen=True, kw_only=True):
     organisation_id: UUID
     kind: Kind
     channel: Literal["email"]
-    cause_id: str
+    cause_id: CauseId
     reason: Literal["rejected", "expired", "erased"]
     detail: Annotated[str, Meta(max_length=200, description="Status code of the next hop; never its text.")] = ""

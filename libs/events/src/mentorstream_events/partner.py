@@ -2,6 +2,7 @@
 
 A partner names people and programs by its own references. A program of another organisation that is open to it is
 named "owner/reference". Unknown fields are refused here, so that a typing error is told and not lost.
+Whoever decodes them also asks `has_control_character` of the document: a schema's `$` lets a line break slip by.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from .values import Fraction, Language, Role, Skill, Tag, Weights, Zone
+from .values import Email, Fraction, Language, Role, Skill, Tag, Weights, Zone
 
 Reference = Annotated[
     str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$", description="The partner's own id of a person.")
@@ -25,6 +26,7 @@ ProgramReference = Annotated[
         description="The partner's own id of a program, or owner/id for a program of another organisation.",
     ),
 ]
+OrganisationName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 LocalTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", description="HH:MM, local.")]
 
 
@@ -40,12 +42,20 @@ class Hours(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     end: LocalTime
 
 
+class SkillRequest(Skill, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A skill offered or wanted; unlike in an event, unknown fields are refused."""
+
+
+class WeightsRequest(Weights, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Weights of the score; unlike in an event, unknown fields are refused. At least one must be above zero."""
+
+
 class PersonDetails(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who somebody is. The only place where a partner sends personal data."""
 
     reference: Reference
     full_name: Annotated[str, Meta(min_length=1, max_length=200)]
-    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    email: Email
     zone: Zone
     locale: Language = "en"
 
@@ -57,8 +67,8 @@ class ParticipantDetails(Request, frozen=True, kw_only=True, forbid_unknown_fiel
     capacity: Annotated[int, Meta(ge=0, le=50, description="Mentees at a time; only for mentors.")] = 1
     languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=20)]
     availability: Annotated[tuple[Hours, ...], Meta(min_length=1, max_length=100)]
-    offers: Annotated[tuple[Skill, ...], Meta(max_length=50)] = ()
-    wants: Annotated[tuple[Skill, ...], Meta(max_length=50)] = ()
+    offers: Annotated[tuple[SkillRequest, ...], Meta(max_length=50)] = ()
+    wants: Annotated[tuple[SkillRequest, ...], Meta(max_length=50)] = ()
     goals: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
     interests: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
     values: Annotated[tuple[Tag, ...], Meta(max_length=50)] = ()
@@ -81,7 +91,7 @@ class PolicyRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     organisations: Literal["any", "same", "other"] = "any"
     boss_levels: Annotated[int, Meta(ge=0, le=10)] = 2
     mentor_credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
-    weights: Weights = Weights()
+    weights: WeightsRequest = WeightsRequest()
 
 
 class TermsRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,7 +114,9 @@ class ConfigureProgram(Request, frozen=True, kw_only=True, forbid_unknown_fields
     title: Annotated[str, Meta(min_length=1, max_length=200)]
     kind: Literal["formal", "informal", "group", "peer", "reverse", "flash"] = "formal"
     roles: Annotated[tuple[Role, ...], Meta(min_length=1, max_length=2)] = ("mentor", "mentee")
-    open_to: Annotated[tuple[str, ...], Meta(max_length=200, description="Other organisations' short names.")] = ()
+    open_to: Annotated[
+        tuple[OrganisationName, ...], Meta(max_length=200, description="Other organisations' short names.")
+    ] = ()
     policy: PolicyRequest = PolicyRequest()
     terms: TermsRequest = TermsRequest()
 

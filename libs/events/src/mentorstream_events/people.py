@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Language, Value, Zone
+from .values import Email, Language, Value, Version, Zone
 
 
 class PersonKnown(Value, frozen=True, kw_only=True):
@@ -18,9 +18,9 @@ class PersonKnown(Value, frozen=True, kw_only=True):
 
     person_id: UUID
     organisation_id: UUID
-    version: Annotated[int, Meta(ge=1)]
+    version: Version
     full_name: Annotated[str, Meta(min_length=1, max_length=200)]
-    email: Annotated[str, Meta(min_length=3, max_length=254)]
+    email: Email
     zone: Zone
     locale: Language = "en"
 

@@ -20,7 +20,8 @@ class ProgramConfigured(Value, frozen=True, kw_only=True):
     program_id: UUID
     organisation_id: Annotated[UUID, Meta(description="The owner.")]
     organisations: Annotated[
-        tuple[UUID, ...], Meta(description="Organisations whose people may take part, the owner included.")
+        tuple[UUID, ...],
+        Meta(min_length=1, max_length=201, description="Organisations whose people may take part, the owner included."),
     ]
     title: Annotated[str, Meta(min_length=1, max_length=200)]
     kind: Literal["formal", "informal", "group", "peer", "reverse", "flash"]

@@ -1,7 +1,8 @@
 """Values that several contracts share: profiles, weekly hours, policies, terms, members of a match.
 
 Every value is frozen and carries no personal data: people appear as ids only. Readers ignore fields that they do not
-know, so a field may be added with a default; it may never be removed, renamed or made narrower within a version.
+know, so a field may be added with a default; it may never be removed, renamed or given another meaning within a
+version. Texts, numbers and lists have bounds, so that whatever decodes also fits its column and its record.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from msgspec import Meta
 Role = Literal["mentor", "mentee"]
 Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339 instant with an offset, UTC when written.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone, such as Europe/Paris.")]
-Language = Annotated[str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", description="BCP 47 language tag.")]
+Language = Annotated[
+    str, Meta(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35, description="BCP 47 language tag.")
+]
+Email = Annotated[str, Meta(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=254, description="One bare address.")]
 Tag = Annotated[str, Meta(min_length=1, max_length=120)]
 Level = Annotated[int, Meta(ge=1, le=5, description="1 beginner to 5 expert.")]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
+Version = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -73,11 +79,11 @@ class Weights(Value, frozen=True, kw_only=True):
 class Policy(Value, frozen=True, kw_only=True):
     """How a program matches. The version grows by one with each change and is recorded with every decision."""
 
-    version: Annotated[int, Meta(ge=1)] = 1
+    version: Version = 1
     matching: Literal["on_arrival"] = "on_arrival"
     mentor_consent: Annotated[bool, Meta(description="A proposal waits for the mentor's yes.")] = False
     proposal_days: Annotated[int, Meta(ge=1, le=60, description="Days until a proposal expires.")] = 7
-    minimum_common_minutes: Annotated[int, Meta(ge=0, le=10080, description="A week.")] = 60
+    minimum_common_minutes: Annotated[int, Meta(ge=0, le=10080, description="Least common time in a week.")] = 60
     minimum_score: Fraction = 0.0
     share_language: bool = True
     organisations: Annotated[
@@ -113,8 +119,8 @@ class Member(Value, frozen=True, kw_only=True):
     organisation_id: UUID
     role: Role
     zone: Zone
-    languages: tuple[Language, ...]
-    availability: tuple[WeeklyHours, ...]
+    languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=20)]
+    availability: Annotated[tuple[WeeklyHours, ...], Meta(max_length=100)]
 
 
 class ReportingLine(Value, frozen=True, kw_only=True):
@@ -141,7 +147,7 @@ class Reason(Value, frozen=True, kw_only=True):
         "former_match",
         "minimum_score",
     ]
-    removed: Annotated[int, Meta(ge=0)]
+    removed: Count
 
 
 class Attendee(Value, frozen=True, kw_only=True):
