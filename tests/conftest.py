@@ -1,0 +1,3 @@
+"""Loads the fixtures that give tests real servers."""
+
+pytest_plugins = ["tests.support.plugin"]
