@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import cleandoc
 from types import MappingProxyType
 
 from . import feedback, matches, meetings, notifications, people, registrations
@@ -29,6 +30,11 @@ class Contract:
     def key_field(self) -> str:
         """Name of the model's field whose value is the record's key."""
         return self.topic.key
+
+    @property
+    def meaning(self) -> str:
+        """What the event says, in the words of its model."""
+        return cleandoc(self.model.__doc__ or "")
 
     def key_of(self, data: Value) -> str:
         """The record's key for this data, as text."""

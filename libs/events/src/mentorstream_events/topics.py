@@ -28,6 +28,7 @@ class Topic:
     """One topic. `producers` and `readers` are service names; `config` are Kafka topic settings."""
 
     name: str
+    purpose: str
     key: str
     producers: tuple[str, ...]
     readers: tuple[str, ...]
@@ -43,14 +44,46 @@ class Topic:
 TOPICS: tuple[Topic, ...] = (
     Topic(
         "registrations",
+        "What programs, participants, coordinators and clocks ask of matching.",
         "program_id",
         ("intake", "matching", "feedback"),
         ("matching", "notifications", "pulse"),
     ),
-    Topic("matches", "program_id", ("matching",), ("scheduling", "notifications", "pulse")),
-    Topic("meetings", "program_id", ("scheduling",), ("feedback", "notifications", "pulse")),
-    Topic("feedback", "program_id", ("feedback",), ("notifications", "pulse")),
-    Topic("notifications", "program_id", ("notifications",), ("pulse",)),
-    Topic("people", "person_id", ("intake",), ("notifications",), config=_COMPACTED),
+    Topic(
+        "matches",
+        "Who was proposed, matched, changed, parted, or has to wait.",
+        "program_id",
+        ("matching",),
+        ("scheduling", "notifications", "pulse"),
+    ),
+    Topic(
+        "meetings",
+        "The series and meetings of confirmed matches.",
+        "program_id",
+        ("scheduling",),
+        ("feedback", "notifications", "pulse"),
+    ),
+    Topic(
+        "feedback",
+        "What was asked and answered after meetings, and which matches are at risk.",
+        "program_id",
+        ("feedback",),
+        ("notifications", "pulse"),
+    ),
+    Topic(
+        "notifications",
+        "What was carried to whom, or could not be.",
+        "program_id",
+        ("notifications",),
+        ("pulse",),
+    ),
+    Topic(
+        "people",
+        "Names and addresses, the only personal data on the wire. A null value erases a person.",
+        "person_id",
+        ("intake",),
+        ("notifications",),
+        config=_COMPACTED,
+    ),
 )
 TOPIC: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in TOPICS})
