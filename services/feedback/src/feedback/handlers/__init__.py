@@ -1,0 +1,1 @@
+"""Events and requests turned into decisions of the domain, and those into outgoing events, over ports."""
