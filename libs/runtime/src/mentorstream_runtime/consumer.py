@@ -1,0 +1,393 @@
+"""The consumer loop: owns partitions by epoch, takes batches, retries what may pass, puts aside what cannot.
+
+Kafka's group decides who should own a partition; the row in PostgreSQL decides who does. Offsets committed to Kafka
+are a hint for lag monitors and are never read back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import stamina
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from . import metrics, positions
+from .batch import Handler, Owned, Record, bury_record, handle_batch
+from .broker import check_partitions, end_offsets, new_consumer, read_cluster_id
+from .database import Pool, transaction
+from .errors import Fenced, Halted, is_conflict, is_infrastructure
+from .settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from .wakeups import Wakeups
+
+log = structlog.get_logger(__name__)
+HandlerFactory = Callable[[], Handler]
+_CONFLICT_LIMIT: Final = 5
+_KILL_LIMIT: Final = 3
+_RECLAIM_SECONDS: Final = 2.0
+_RATIO_WINDOW: Final = 1000
+
+
+class Consumer:
+    """Reads a service's topics. `run` until `stop`; a batch under way is finished first."""
+
+    def __init__(
+        self,
+        service: str,
+        settings: RuntimeSettings,
+        pool: Pool,
+        wakeups: Wakeups,
+        readers: Mapping[str, HandlerFactory],
+    ) -> None:
+        self._service = service
+        self._settings = settings
+        self._pool = pool
+        self._wakeups = wakeups
+        self._readers = readers
+        self._consumer: AIOKafkaConsumer | None = None
+        self._cluster_id = ""
+        self._owned: dict[TopicPartition, Owned] = {}
+        self._assigned: set[TopicPartition] = set()
+        self._claim_after: dict[TopicPartition, float] = {}
+        self._to_seek: set[TopicPartition] = set()
+        self._sought: tuple[TopicPartition, int] | None = None
+        self._hinted: dict[TopicPartition, int] = {}
+        self._hint_after = 0.0
+        self._recent: deque[tuple[int, int]] = deque()
+        self._stopping = False
+        self._joined = False
+        self.halted: Halted | None = None
+        self.infrastructure_away = False
+        self.last_progress = time.monotonic()
+        self.processed = 0
+
+    def stop(self) -> None:
+        """Finish the batch under way, then end `run`."""
+        self._stopping = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether every assigned partition is claimed and nothing stands in the way."""
+        return (
+            self._joined
+            and self.halted is None
+            and not self.infrastructure_away
+            and all(partition in self._owned for partition in self._assigned)
+        )
+
+    @property
+    def lag(self) -> int:
+        """Records of owned partitions that are known to the consumer and not committed."""
+        total = 0
+        if self._consumer is None:
+            return 0
+        for partition, owned in self._owned.items():
+            highwater = self._consumer.highwater(partition)
+            lag = max(0, (highwater or 0) - owned.next_offset)
+            metrics.LAG.labels(owned.topic, str(owned.partition)).set(lag)
+            total += lag
+        return total
+
+    def positions(self) -> dict[str, dict[int, int]]:
+        """Next offset of each owned partition, by topic without prefix."""
+        found: dict[str, dict[int, int]] = {}
+        for owned in self._owned.values():
+            found.setdefault(owned.topic, {})[owned.partition] = owned.next_offset
+        return found
+
+    async def run(self) -> None:
+        """Consume until stopped. Halts, instead of ending, on what an operator must mend."""
+        try:
+            async for attempt in self._patiently():
+                with attempt:
+                    await self._session()
+        except Halted as halt:
+            self.halted = halt
+            metrics.HALTED.labels(halt.reason).set(1)
+            log.error("consumer_halted", reason=halt.reason, detail=halt.detail, runbook=halt.runbook)
+
+    async def _session(self) -> None:
+        """One membership of the group, from start to stop or to a loss of the broker."""
+        self._cluster_id = await read_cluster_id(self._settings)
+        await check_partitions(self._settings, self._readers, strict=False)
+        consumer = new_consumer(self._settings, positions.group_name(self._settings, self._service))
+        await consumer.start()
+        self._consumer = consumer
+        try:
+            consumer.subscribe(
+                [self._settings.topic_prefix + topic for topic in self._readers], listener=_Listener(self)
+            )
+            while not self._stopping:
+                await self._claim_assigned()
+                await self._turn(consumer)
+        finally:
+            self._joined = False
+            self._owned.clear()
+            self._assigned.clear()
+            self._consumer = None
+            await consumer.stop()
+
+    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
+        try:
+            fetched = await consumer.getmany(timeout_ms=100, max_records=self._settings.batch_records)
+        except NoOffsetForPartitionError:
+            return  # not claimed yet, so not sought yet
+        except OffsetOutOfRangeError as error:
+            await self._out_of_range(consumer, error)
+            return
+        self.infrastructure_away = False
+        if not any(records for records in fetched.values()) and self.lag == 0:
+            self.last_progress = time.monotonic()
+        for partition, records in fetched.items():
+            owned = self._owned.get(partition)
+            # Records fetched before the claim, or before a seek, are not ours to take.
+            if owned is None or not records or not self._in_place(consumer, owned, partition, records):
+                continue
+            try:
+                await self._take(owned, records)
+            except Fenced as fenced:
+                self._fenced(partition, owned, fenced)
+        await self._hint(consumer)
+
+    def _in_place(
+        self, consumer: AIOKafkaConsumer, owned: Owned, partition: TopicPartition, records: Sequence[Record]
+    ) -> bool:
+        """Whether the records begin where the last batch ended; if not, seek there."""
+        if records[0].offset == owned.next_offset:
+            return True
+        if records[0].offset > owned.next_offset and self._sought == (partition, owned.next_offset):
+            return True  # asked for exactly this offset: compaction or a control record left the gap
+        self._sought = (partition, owned.next_offset)
+        consumer.seek(partition, owned.next_offset)
+        return False
+
+    async def _take(self, owned: Owned, records: Sequence[Record]) -> None:
+        if not owned.one_by_one:
+            await self._until_done(owned, records)
+            return
+        log.warning("taking_one_by_one", topic=owned.topic, partition=owned.partition, records=len(records))
+        for record in records:
+            async with transaction(self._pool) as connection:
+                await positions.suspect(connection, owned.topic, owned.partition, record.offset, owned.epoch)
+            await self._until_done(owned, [record])
+        owned.one_by_one = False
+
+    async def _until_done(self, owned: Owned, records: Sequence[Record]) -> None:
+        """Handle records whatever it takes: wait for infrastructure, decide again, split, put aside.
+
+        Raises Fenced or Halted.
+        """
+        async for attempt in self._patiently():
+            with attempt:
+                await self._settle(owned, records)
+                self.infrastructure_away = False
+
+    async def _settle(self, owned: Owned, records: Sequence[Record]) -> None:
+        conflicts = failures = 0
+        while True:
+            try:
+                done, dead, published = await handle_batch(
+                    self._pool, self._service, owned, records, limit_bytes=self._settings.event_limit_bytes
+                )
+            except BaseException as error:
+                owned.forget()
+                if isinstance(error, Fenced | Halted) or not isinstance(error, Exception):
+                    raise
+                if is_infrastructure(error):
+                    metrics.BATCH_RETRIES.labels(owned.topic, "infrastructure").inc()
+                    raise
+                if is_conflict(error) and conflicts < _CONFLICT_LIMIT:
+                    conflicts += 1
+                    metrics.BATCH_RETRIES.labels(owned.topic, "conflict").inc()
+                    log.info("batch_conflict", topic=owned.topic, partition=owned.partition, error=repr(error))
+                    await asyncio.sleep(0.02 * conflicts)
+                    continue
+                failures += 1
+                metrics.BATCH_RETRIES.labels(owned.topic, "failure").inc()
+                log.exception(
+                    "batch_failed",
+                    topic=owned.topic,
+                    partition=owned.partition,
+                    first_offset=records[0].offset,
+                    records=len(records),
+                )
+                if failures < 2:
+                    continue
+                if len(records) == 1:
+                    detail = f"{type(error).__name__} at every attempt"
+                    await bury_record(self._pool, owned, records[0], "failed", detail)
+                    self._count(1, 1)
+                    return
+                for record in records:
+                    await self._settle(owned, [record])
+                return
+            if published:
+                self._wakeups.wake()
+            self._count(done, dead)
+            return
+
+    def _count(self, done: int, dead: int) -> None:
+        """Progress, and the share of dead letters: past a ratio something is wrong with the topic or with this code."""
+        self.processed += done
+        self.last_progress = time.monotonic()
+        if not done:
+            return
+        self._recent.append((done, dead))
+        while sum(count for count, _ in self._recent) - self._recent[0][0] >= _RATIO_WINDOW:
+            self._recent.popleft()
+        total = sum(count for count, _ in self._recent)
+        buried = sum(count for _, count in self._recent)
+        if buried >= self._settings.dead_letter_minimum and buried > total * self._settings.dead_letter_ratio:
+            raise Halted(
+                "dead_letter_ratio",
+                f"{buried} of the last {total} records became dead letters",
+                "docs/operations/dead-letters.md",
+            )
+
+    async def _claim_assigned(self) -> None:
+        waiting = [
+            partition
+            for partition in sorted(self._assigned - self._owned.keys())
+            if self._claim_after.get(partition, 0.0) <= time.monotonic()
+        ]
+        consumer = self._consumer
+        if consumer is None:
+            return
+        for partition in self._to_seek & self._owned.keys():
+            consumer.seek(partition, self._owned[partition].next_offset)
+        self._to_seek.clear()
+        if not waiting:
+            return
+        starts = await consumer.beginning_offsets(waiting)
+        ends = await consumer.end_offsets(waiting)
+        for partition in waiting:
+            topic = partition.topic.removeprefix(self._settings.topic_prefix)
+            async with transaction(self._pool) as connection:
+                claim = await positions.claim(
+                    connection,
+                    topic,
+                    partition.partition,
+                    log_start=starts[partition],
+                    log_end=ends[partition],
+                    cluster_id=self._cluster_id,
+                )
+            if partition not in self._assigned:
+                continue  # revoked meanwhile; the next owner raises the epoch again
+            owned = Owned(
+                topic=topic,
+                partition=partition.partition,
+                handler=self._readers[topic](),
+                epoch=claim.epoch,
+                next_offset=claim.next_offset,
+                one_by_one=claim.one_by_one,
+            )
+            self._owned[partition] = owned
+            metrics.CLAIMS.labels(topic).inc()
+            log.info("partition_claimed", topic=topic, partition=partition.partition, epoch=claim.epoch)
+            if claim.suspect_count >= _KILL_LIMIT and claim.suspect_offset == claim.next_offset:
+                await self._bury_killer(consumer, partition, owned)
+            consumer.seek(partition, owned.next_offset)
+        self._joined = True
+
+    async def _bury_killer(self, consumer: AIOKafkaConsumer, partition: TopicPartition, owned: Owned) -> None:
+        """Put aside the record that killed its process three times running."""
+        consumer.seek(partition, owned.next_offset)
+        for _ in range(50):
+            fetched = await consumer.getmany(partition, timeout_ms=200, max_records=1)
+            for record in fetched.get(partition, ()):
+                if record.offset == owned.next_offset:
+                    detail = f"its process died {_KILL_LIMIT} times while handling it alone"
+                    await bury_record(self._pool, owned, record, "killed_process", detail)
+                    return
+
+    async def _out_of_range(self, consumer: AIOKafkaConsumer, error: OffsetOutOfRangeError) -> None:
+        partitions = [partition for partition in self._owned if partition in error.args[0]]
+        starts = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
+            owned = self._owned[partition]
+            where = f"{owned.topic} partition {owned.partition}"
+            positions.check_bounds(where, owned.next_offset, log_start=starts[partition], log_end=ends[partition])
+            consumer.seek(partition, owned.next_offset)
+
+    def _fenced(self, partition: TopicPartition, owned: Owned, fenced: Fenced) -> None:
+        metrics.FENCED.labels(owned.topic).inc()
+        log.warning("fenced", topic=owned.topic, partition=owned.partition, detail=str(fenced))
+        self._owned.pop(partition, None)
+        # Kafka will say whose it is; if it is still ours then, claim it again.
+        self._claim_after[partition] = time.monotonic() + _RECLAIM_SECONDS
+
+    async def _hint(self, consumer: AIOKafkaConsumer) -> None:
+        """Tell Kafka how far this group is, for lag monitors. Nothing depends on it."""
+        offsets = {
+            partition: owned.next_offset
+            for partition, owned in self._owned.items()
+            if owned.next_offset > self._hinted.get(partition, 0) and partition in consumer.assignment()
+        }
+        if not offsets or time.monotonic() < self._hint_after:
+            return
+        self._hint_after = time.monotonic() + 1.0
+        try:
+            await consumer.commit(offsets)
+            self._hinted.update(offsets)
+        except KafkaError as error:
+            log.debug("offset_hint_failed", error=repr(error))
+
+    def _patiently(self) -> AsyncIterator[stamina.Attempt]:
+        """Attempts without end, with backoff, for as long as the infrastructure is away."""
+        return stamina.retry_context(
+            on=self._note_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=3.0, wait_jitter=0.1
+        ).__aiter__()
+
+    def _note_away(self, error: Exception) -> bool:
+        away = is_infrastructure(error)
+        if away:
+            self.infrastructure_away = True
+            log.warning("infrastructure_away", error=repr(error))
+        return away
+
+    async def unread(self) -> int:
+        """Records of this service's topics, on every partition, that no owner has committed. Asks broker and database.
+
+        Raises what asking raises; ConnectionError while the group is not joined.
+        """
+        consumer = self._consumer
+        if consumer is None or not self._joined:
+            raise ConnectionError("the consumer has not joined its group")
+        ends = await end_offsets(consumer, [self._settings.topic_prefix + topic for topic in self._readers])
+        starts = await consumer.beginning_offsets(list(ends))
+        rows = await self._pool.fetch("SELECT topic, partition, next_offset FROM consumer_position")
+        stored = {
+            TopicPartition(self._settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]
+            for row in rows
+        }
+        return sum(max(0, end - stored.get(partition, starts[partition])) for partition, end in ends.items())
+
+    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
+        """Called by the group: these are ours now, if nobody else claims them."""
+        self._assigned = set(partitions)
+        for partition in set(self._owned) - self._assigned:
+            del self._owned[partition]
+        # Kept ones are still ours unless somebody raised their epoch meanwhile, which the next batch would find.
+        self._to_seek = set(self._owned)
+        self._joined = self._joined or not self._assigned
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's base is untyped
+    """Passes the group's word on. Does no work: aiokafka only logs what is raised here, and fetches meanwhile."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Nothing: the epoch fences, and a batch under way may finish."""
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self._consumer.assigned(assigned)

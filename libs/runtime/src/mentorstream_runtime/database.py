@@ -1,0 +1,107 @@
+"""PostgreSQL: pools with the session settings that keep a frozen process from holding others up, and named SQL.
+
+Holds no query of its own. SQL lives in `queries/*.sql` files of each service: `-- name: load_programs` starts one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
+
+# Below the takeover target of 15 s: a process that freezes inside a transaction loses its locks before it matters.
+SESSION_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "idle_in_transaction_session_timeout": "5000",
+        "transaction_timeout": "10000",
+        "lock_timeout": "4000",
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "2",
+        "tcp_keepalives_count": "3",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+)
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+
+
+async def _nothing_to_reset(_connection: object) -> None:
+    """Sessions keep no state: everything is set for one transaction only, so a reset would be a wasted round trip."""
+
+
+async def _use_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    await connection.set_type_codec(
+        "jsonb", encoder=_encode_json, decoder=msgspec.json.decode, schema="pg_catalog", format="text"
+    )
+
+
+def _encode_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+async def open_pool(url: str, *, size: int, application_name: str) -> Pool:
+    """A pool of at most `size` connections; jsonb columns are Python values. Raises what connecting raises."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        command_timeout=30,
+        timeout=5,
+        init=_use_json,
+        reset=_nothing_to_reset,
+        server_settings={**SESSION_SETTINGS, "application_name": application_name},
+    )
+
+
+@contextlib.asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One connection in one transaction, waiting at most five seconds for a free connection."""
+    async with pool.acquire(timeout=5) as connection, connection.transaction():
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def organisation_scope(pool: Pool, organisation_id: UUID) -> AsyncIterator[Connection]:
+    """A transaction of the API's role that sees one organisation's rows and no others."""
+    async with transaction(pool) as connection:
+        await connection.execute("SELECT set_config('mentorstream.organisation', $1, true)", str(organisation_id))
+        yield connection
+
+
+def load_queries(package_file: str) -> Mapping[str, str]:
+    """All named queries of the package that `package_file` (its `__init__.__file__`) belongs to.
+
+    They are looked for in the installed package (`<package>/queries`) and in the source tree beside `src/`. Raises
+    FileNotFoundError where there are none, ValueError where a name is given twice.
+    """
+    package = Path(package_file).parent
+    folder = next((path for path in (package / "queries", package.parents[1] / "queries") if path.is_dir()), None)
+    if folder is None:
+        raise FileNotFoundError(f"no queries folder for {package}")
+    queries: dict[str, str] = {}
+    for file in sorted(folder.glob("*.sql")):
+        _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            if name in queries:
+                raise ValueError(f"query {name} is defined twice; the second one in {file.name}")
+            queries[name] = text.strip()
+    return MappingProxyType(queries)
+
+
+def columns_of(rows: list[tuple[Any, ...]], count: int) -> list[list[Any]]:
+    """Rows turned into `count` columns, as `unnest` wants them; empty columns for no rows."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

@@ -1,0 +1,93 @@
+"""What can go wrong, and what each kind means for a batch.
+
+The tables below are the one place that says which errors are the infrastructure's (wait, keep the batch) and which
+are a conflict with another transaction (load and decide again). Whatever is in neither is a fault of the record or of
+the code, and ends as a dead letter if the record fails alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+from aiokafka import errors as kafka
+
+# First two characters are an SQLSTATE class; five are one code.
+INFRASTRUCTURE_SQLSTATES: Final[dict[str, str]] = {
+    "08": "connection exception",
+    "25006": "read-only transaction: the server is a standby",
+    "25P03": "idle in transaction too long: this process was frozen",
+    "25P04": "transaction took too long",
+    "28": "invalid authorisation: an operator is changing roles",
+    "3D": "invalid catalogue name: the database is being restored",
+    "53": "insufficient resources: connections, memory, disk",
+    "57": "operator intervention: shutdown, cancel, crash",
+    "58": "system error: I/O",
+}
+CONFLICT_SQLSTATES: Final[dict[str, str]] = {
+    "23": "integrity constraint violation",
+    "40": "transaction rollback: deadlock, serialisation failure",
+    "55P03": "lock not available in time",
+}
+INFRASTRUCTURE_ERRORS: Final[tuple[type[BaseException], ...]] = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.InternalClientError,
+    kafka.KafkaConnectionError,
+    kafka.NodeNotReadyError,
+    kafka.RequestTimedOutError,
+    kafka.KafkaTimeoutError,
+    kafka.KafkaUnavailableError,
+    kafka.ProducerClosed,
+    kafka.ProducerFenced,
+    kafka.OutOfOrderSequenceNumber,
+    kafka.UnknownProducerId,
+    kafka.DuplicateSequenceNumber,
+)
+
+
+class Rejected(ValueError):
+    """A decision refuses a record because it makes no sense; it becomes a dead letter.
+
+    Raise it before changing any state of the batch. `reason` is stable, `detail` is for people and carries no
+    personal data.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Fenced(RuntimeError):
+    """Another process owns this partition now; whatever this one decided must be dropped."""
+
+
+class Halted(RuntimeError):
+    """The consumer must not go on until an operator has acted. `runbook` names the page that tells how."""
+
+    def __init__(self, reason: str, detail: str, runbook: str) -> None:
+        super().__init__(f"{detail} (see {runbook})")
+        self.reason = reason
+        self.detail = detail
+        self.runbook = runbook
+
+
+def _listed(error: BaseException, table: dict[str, str]) -> bool:
+    state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
+    return state is not None and (state in table or state[:2] in table)
+
+
+def is_infrastructure(error: BaseException) -> bool:
+    """Whether the database, the broker or the way to them is at fault, so that waiting helps."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _listed(error, INFRASTRUCTURE_SQLSTATES)
+    if isinstance(error, kafka.KafkaError) and bool(error.retriable):
+        return True
+    return isinstance(error, INFRASTRUCTURE_ERRORS)
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether another transaction got there first, so that loading and deciding again helps."""
+    return _listed(error, CONFLICT_SQLSTATES)

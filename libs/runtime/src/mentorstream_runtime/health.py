@@ -1,0 +1,107 @@
+"""Health, metrics and quiescence, on a port of their own.
+
+`/health/live`: the event loop answers and nothing has failed for good. `/health/ready`: this process can do its work
+now. `/quiescence`: what is still to be done, for drains and for the driven clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from . import metrics
+
+if TYPE_CHECKING:
+    from .process import Process
+
+_CHECK_SECONDS = 2.0
+
+
+def health_app(process: Process[Any]) -> FastAPI:
+    """The application that tells this process's state."""
+    app = FastAPI(title="Health and metrics", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/health/live")
+    async def live() -> JSONResponse:
+        return _answer({"failed": "a part of the process failed"} if process.failed.is_set() else {})
+
+    @app.get("/health/ready")
+    async def ready() -> JSONResponse:
+        problems = await _problems(process)
+        metrics.READY.set(0 if problems else 1)
+        return _answer(problems)
+
+    @app.get("/metrics")
+    async def show_metrics() -> Response:
+        if process.consumer is not None:
+            _ = process.consumer.lag  # sets the gauges
+        if process.relay is not None:
+            try:
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    await process.relay.depth()
+            except Exception:
+                metrics.OUTBOX_DEPTH.set(float("nan"))  # unknown, while the database is away
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/quiescence")
+    async def quiescence() -> JSONResponse:
+        try:
+            async with asyncio.timeout(10.0):
+                return JSONResponse(await _quiescence(process))
+        except Exception as error:
+            return JSONResponse({"unknown": type(error).__name__}, status_code=503)
+
+    return app
+
+
+def _answer(problems: dict[str, str]) -> JSONResponse:
+    return JSONResponse(
+        {"status": "failing" if problems else "ok", "problems": problems}, status_code=503 if problems else 200
+    )
+
+
+async def _problems(process: Process[Any]) -> dict[str, str]:
+    """What keeps the process from doing its work, by part; empty when nothing does."""
+    problems: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await process.runtime.pool.fetchval("SELECT 1")
+    except Exception as error:
+        problems["database"] = type(error).__name__
+    if process.failed.is_set():
+        problems["process"] = "a part of the process failed"
+    if process.relay is not None:
+        if process.relay.halted is not None:
+            problems["relay"] = str(process.relay.halted)
+        elif not process.relay.healthy:
+            problems["relay"] = "not publishing"
+    consumer = process.consumer
+    if consumer is not None:
+        if consumer.halted is not None:
+            problems["consumer"] = str(consumer.halted)
+        elif not consumer.ready:
+            problems["consumer"] = "not all assigned partitions are claimed, or something it needs is away"
+        elif process.stalled_seconds > process.runtime.settings.stalled_after_seconds:
+            problems["consumer"] = f"lag without progress for {process.stalled_seconds:.0f} s"
+    return problems
+
+
+async def _quiescence(process: Process[Any]) -> dict[str, Any]:
+    """What is still to be done. Nothing is, when lag, outbox and due are 0 twice with the same counters between."""
+    runtime = process.runtime
+    now = await runtime.clock.now()
+    next_due = await process.timers.next_due() if process.timers is not None else None
+    return {
+        "service": runtime.name,
+        "now": now.isoformat(),
+        "processed": process.consumer.processed if process.consumer is not None else 0,
+        "taken": process.timers.taken if process.timers is not None else 0,
+        "lag": await process.consumer.unread() if process.consumer is not None else 0,
+        "outbox": await process.relay.depth() if process.relay is not None else 0,
+        "due": int(next_due is not None and next_due <= now),
+        "next_due": None if next_due is None else next_due.isoformat(),
+    }

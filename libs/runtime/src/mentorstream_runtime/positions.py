@@ -1,0 +1,111 @@
+"""The row that says where a partition stands: claimed by a new owner, locked by each batch, moved with its commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .errors import Fenced, Halted
+from .settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from .database import Connection
+
+_CLAIM: Final = """
+    INSERT INTO consumer_position AS position (topic, partition, epoch, next_offset, cluster_id)
+    VALUES ($1, $2, 1, $3, $4)
+    ON CONFLICT (topic, partition) DO UPDATE SET
+        epoch = position.epoch + 1,
+        claims_without_progress = position.claims_without_progress + 1,
+        updated_at = clock_timestamp()
+    RETURNING epoch, next_offset, cluster_id, claims_without_progress, suspect_offset, suspect_count
+"""
+_LOCK: Final = """
+    SELECT epoch, next_offset FROM consumer_position WHERE topic = $1 AND partition = $2 FOR UPDATE
+"""
+_ADVANCE: Final = """
+    UPDATE consumer_position SET next_offset = $3, claims_without_progress = 0, suspect_offset = NULL,
+        suspect_count = 0, updated_at = clock_timestamp()
+    WHERE topic = $1 AND partition = $2
+"""
+_SUSPECT: Final = """
+    UPDATE consumer_position SET
+        suspect_count = CASE WHEN suspect_offset = $3 THEN suspect_count + 1 ELSE 1 END, suspect_offset = $3
+    WHERE topic = $1 AND partition = $2 AND epoch = $4
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a new owner finds. `one_by_one` after owners that died or failed without progress."""
+
+    epoch: int
+    next_offset: int
+    one_by_one: bool
+    suspect_offset: int | None
+    suspect_count: int
+
+
+async def claim(
+    connection: Connection, topic: str, partition: int, *, log_start: int, log_end: int, cluster_id: str
+) -> Claim:
+    """Raise the epoch, which fences the owner before. Waits for a batch of theirs that is under way.
+
+    Raises Halted where the row and the broker's log do not belong together.
+    """
+    row = await connection.fetchrow(_CLAIM, topic, partition, log_start, cluster_id)
+    assert row is not None  # noqa: S101 - an upsert returns its row
+    where = f"{topic} partition {partition}"
+    if row["cluster_id"] != cluster_id:
+        raise Halted(
+            "other_cluster",
+            f"{where} was read from cluster {row['cluster_id']}; this broker is cluster {cluster_id}",
+            "docs/operations/broker-replaced.md",
+        )
+    check_bounds(where, row["next_offset"], log_start=log_start, log_end=log_end)
+    return Claim(
+        epoch=row["epoch"],
+        next_offset=row["next_offset"],
+        one_by_one=row["claims_without_progress"] >= 2,
+        suspect_offset=row["suspect_offset"],
+        suspect_count=row["suspect_count"],
+    )
+
+
+def check_bounds(where: str, next_offset: int, *, log_start: int, log_end: int) -> None:
+    """Raise Halted where the next record cannot be had: past the end, or expired before it was read."""
+    if next_offset > log_end:
+        raise Halted(
+            "offset_past_end",
+            f"{where}: the next record is {next_offset}, the log ends at {log_end}: the broker lost records",
+            "docs/operations/broker-replaced.md",
+        )
+    if next_offset < log_start:
+        raise Halted(
+            "records_expired",
+            f"{where}: the next record is {next_offset}, the log starts at {log_start}: records expired unread",
+            "docs/operations/records-expired.md",
+        )
+
+
+async def lock(connection: Connection, topic: str, partition: int, epoch: int) -> int:
+    """Lock the row for this transaction and return the next offset. Raises Fenced when another owner claimed it."""
+    row = await connection.fetchrow(_LOCK, topic, partition)
+    if row is None or row["epoch"] != epoch:
+        raise Fenced(f"{topic} partition {partition}: epoch {epoch} is over")
+    return int(row["next_offset"])
+
+
+async def advance(connection: Connection, topic: str, partition: int, next_offset: int) -> None:
+    """Move on, in the transaction of the batch."""
+    await connection.execute(_ADVANCE, topic, partition, next_offset)
+
+
+async def suspect(connection: Connection, topic: str, partition: int, offset: int, epoch: int) -> None:
+    """Note, before it is handled alone, which record might kill the process."""
+    await connection.execute(_SUSPECT, topic, partition, offset, epoch)
+
+
+def group_name(settings: RuntimeSettings, service: str) -> str:
+    """The consumer group of a service."""
+    return f"{settings.topic_prefix}{service}"

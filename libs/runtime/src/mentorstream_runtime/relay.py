@@ -1,0 +1,255 @@
+"""The relay: publishes the outbox in order and deletes what the broker acknowledged.
+
+The outbox is split into lanes by key; a lane has one relay at a time, by a lease that ends by the database's clock.
+A relay that was frozen and thaws may publish once more what its successor published: readers drop that by sequence.
+Rows are deleted one by one after the acknowledgement, never up to a position: rows commit late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+
+from mentorstream_events import TOPICS, SequenceNumber
+
+from . import metrics
+from .broker import end_offsets, new_producer, tail_reader
+from .database import Pool, transaction
+from .errors import Halted, is_infrastructure
+from .outbox import LANES
+from .settings import RuntimeSettings
+from .wakeups import Wakeups, wait_for
+
+log = structlog.get_logger(__name__)
+_UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+_TAIL_RECORDS: Final = 50
+
+_HOLD_LANES: Final = """
+    WITH alive AS (
+        SELECT count(DISTINCT holder) FILTER (WHERE holder <> $1) + 1 AS relays
+        FROM outbox_lane WHERE expires_at > clock_timestamp()
+    ),
+    share AS (SELECT ceil($3::numeric / relays)::int AS lanes FROM alive),
+    mine AS (
+        SELECT lane FROM outbox_lane
+        WHERE holder = $1 OR expires_at <= clock_timestamp()
+        ORDER BY (holder = $1 AND expires_at > clock_timestamp()) DESC NULLS LAST, lane
+        LIMIT (SELECT lanes FROM share)
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbox_lane AS lane SET
+        holder = CASE WHEN lane.lane IN (SELECT lane FROM mine) THEN $1 END,
+        expires_at = CASE WHEN lane.lane IN (SELECT lane FROM mine)
+                          THEN clock_timestamp() + make_interval(secs => $2) ELSE '-infinity' END
+    WHERE lane.lane IN (SELECT lane FROM mine) OR lane.holder = $1
+    RETURNING lane.lane, lane.holder
+"""
+_PENDING: Final = """
+    SELECT position, topic, key, headers, value FROM outbox
+    WHERE lane = ANY($1::smallint[]) ORDER BY position LIMIT $2
+"""
+
+
+class Relay:
+    """Publishes the outbox of one service. `run` until `stop`, which first publishes what is left."""
+
+    def __init__(self, service: str, settings: RuntimeSettings, pool: Pool, wakeups: Wakeups) -> None:
+        self._service = service
+        self._settings = settings
+        self._pool = pool
+        self._wakeups = wakeups
+        self._producer: AIOKafkaProducer | None = None
+        self._partition_of = DefaultPartitioner()
+        self._lanes: list[int] = []
+        self._renew_at = 0.0
+        self._stopping = False
+        self.healthy = False
+        self.halted: Halted | None = None
+
+    def stop(self) -> None:
+        """Publish what the lanes still hold, then end `run`."""
+        self._stopping = True
+        self._wakeups.outbox.set()
+
+    async def run(self) -> None:
+        """Publish until stopped. A broker or database that is away is waited for."""
+        delay = 0.1
+        checked = False
+        try:
+            while True:
+                try:
+                    if not checked:
+                        await self._refuse_if_behind()
+                        checked = True
+                    idle = await self._turn()
+                    self.healthy, delay = True, 0.1
+                    if idle and self._stopping:
+                        return
+                    if idle:
+                        await wait_for(self._wakeups.outbox, min(1.0, self._settings.lane_lease_seconds / 3))
+                except Halted as halt:
+                    self.healthy, self.halted = False, halt
+                    metrics.HALTED.labels(halt.reason).set(1)
+                    log.error("relay_halted", reason=halt.reason, detail=halt.detail, runbook=halt.runbook)
+                    return
+                except Exception as error:
+                    self.healthy = False
+                    metrics.RELAY_FAILURES.labels(type(error).__name__).inc()
+                    log.warning(
+                        "relay_failed", error=repr(error), again_in_seconds=delay, exc_info=not is_infrastructure(error)
+                    )
+                    # After a fatal error an idempotent producer refuses everything: a new one starts clean.
+                    await self._drop_producer()
+                    if self._stopping:
+                        return
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, 5.0)
+        finally:
+            await self._drop_producer()
+            await self._release_lanes()
+
+    async def depth(self) -> int:
+        """Events that wait to be published, of all lanes."""
+        row = await self._pool.fetchrow(
+            "SELECT count(*) AS depth, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) AS age"
+            " FROM outbox"
+        )
+        assert row is not None  # noqa: S101 - an aggregate has one row
+        metrics.OUTBOX_DEPTH.set(row["depth"])
+        metrics.OUTBOX_AGE_SECONDS.set(float(row["age"]))
+        return int(row["depth"])
+
+    async def _turn(self) -> bool:
+        """One look at the outbox. Returns whether there was nothing to do."""
+        if time.monotonic() >= self._renew_at:
+            await self._hold_lanes()
+        rows = await self._pool.fetch(_PENDING, self._lanes, self._settings.relay_batch)
+        if not rows:
+            return True
+        await self._publish(rows)
+        await self._pool.execute(
+            "DELETE FROM outbox WHERE position = ANY($1::bigint[])", [row["position"] for row in rows]
+        )
+        return False
+
+    async def _hold_lanes(self) -> None:
+        lease = self._settings.lane_lease_seconds
+        rows = await self._pool.fetch(_HOLD_LANES, self._settings.instance, lease, LANES)
+        self._lanes = sorted(row["lane"] for row in rows if row["holder"] is not None)
+        self._renew_at = time.monotonic() + lease / 3
+        metrics.RELAY_LANES.set(len(self._lanes))
+
+    async def _release_lanes(self) -> None:
+        try:
+            await self._pool.execute(
+                "UPDATE outbox_lane SET holder = NULL, expires_at = '-infinity' WHERE holder = $1",
+                self._settings.instance,
+            )
+        except Exception as error:  # the lease ends by itself
+            log.info("lanes_not_released", error=repr(error))
+
+    async def _publish(self, rows: list[Any]) -> None:
+        """Send rows in order, as whole batches for each partition, and wait until all are acknowledged."""
+        producer = await self._open_producer()
+        builders: dict[TopicPartition, Any] = {}
+        acknowledgements: list[asyncio.Future[Any]] = []
+        counts: dict[str, int] = {}
+        for row in rows:
+            topic, key = row["topic"], row["key"].encode()
+            target = TopicPartition(self._settings.topic_prefix + topic, await self._partition(producer, topic, key))
+            record = {"key": key, "value": row["value"], "timestamp": None, "headers": _UNPACK.decode(row["headers"])}
+            builder = builders.get(target) or producer.create_batch()
+            if builder.append(**record) is None:
+                # Full. The next one of this partition goes behind it, in the same producer: order holds.
+                acknowledgements.append(await self._send(producer, builder, target))
+                builder = producer.create_batch()
+                if builder.append(**record) is None:
+                    raise ValueError(f"outbox row {row['position']} is larger than a batch")
+            builders[target] = builder
+            counts[topic] = counts.get(topic, 0) + 1
+        for target, builder in builders.items():
+            acknowledgements.append(await self._send(producer, builder, target))
+        results = await asyncio.gather(*acknowledgements, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        for topic, count in counts.items():
+            metrics.PUBLISHED.labels(topic).inc(count)
+
+    @staticmethod
+    async def _send(producer: AIOKafkaProducer, builder: Any, target: TopicPartition) -> asyncio.Future[Any]:
+        builder.close()
+        future: asyncio.Future[Any] = await producer.send_batch(builder, target.topic, partition=target.partition)
+        return future
+
+    async def _partition(self, producer: AIOKafkaProducer, topic: str, key: bytes) -> int:
+        partitions = sorted(await producer.partitions_for(self._settings.topic_prefix + topic))
+        chosen: int = self._partition_of(key, partitions, partitions)
+        return chosen
+
+    async def _open_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = new_producer(self._settings)
+            await producer.start()
+            self._producer = producer
+        return self._producer
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await asyncio.wait_for(producer.stop(), 2.0)
+            except Exception as error:
+                log.info("producer_not_stopped", error=repr(error))
+
+    async def _refuse_if_behind(self) -> None:
+        """Halt when a topic holds newer events of this service than its database drew: the database is a restored one.
+
+        Looks at the last records of each partition, which is where newer numbers would be.
+        """
+        mine = [topic.name for topic in TOPICS if self._service in topic.producers]
+        source = self._service.encode()
+        seen: dict[tuple[str, str], SequenceNumber] = {}
+        async with tail_reader(self._settings) as consumer:
+            ends = await end_offsets(consumer, [self._settings.topic_prefix + name for name in mine])
+            starts = await consumer.beginning_offsets(list(ends)) if ends else {}
+            for partition, end in ends.items():
+                start = max(starts[partition], end - _TAIL_RECORDS)
+                if start >= end:
+                    continue
+                consumer.assign([partition])
+                consumer.seek(partition, start)
+                position = start
+                while position < end:
+                    fetched = await consumer.getmany(partition, timeout_ms=500)
+                    records = fetched.get(partition, [])
+                    position = records[-1].offset + 1 if records else await consumer.position(partition)
+                    for record in records:
+                        headers = dict(record.headers)
+                        if headers.get("ce_source") == source and "ce_sequence" in headers and record.key:
+                            name = record.topic.removeprefix(self._settings.topic_prefix)
+                            seen[name, record.key.decode()] = SequenceNumber.parse(headers["ce_sequence"].decode())
+        if not seen:
+            return
+        async with transaction(self._pool) as connection:
+            incarnation = await connection.fetchval("SELECT incarnation FROM outbox_incarnation")
+            rows = await connection.fetch(
+                "SELECT topic, key, number FROM outbox_sequence WHERE (topic, key) IN"
+                " (SELECT * FROM unnest($1::text[], $2::text[]))",
+                [topic for topic, _ in seen],
+                [key for _, key in seen],
+            )
+        drawn = {(row["topic"], row["key"]): SequenceNumber(incarnation, row["number"]) for row in rows}
+        for (topic, key), published in seen.items():
+            if published > drawn.get((topic, key), SequenceNumber(incarnation, 0)):
+                raise Halted(
+                    "restored_database",
+                    f"topic {topic} holds {published} of key {key}; this database drew less: it was restored",
+                    "docs/operations/restore.md",
+                )
