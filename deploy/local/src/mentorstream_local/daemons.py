@@ -32,6 +32,8 @@ _START_TIME_TOLERANCE_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 # Below the range that kernels hand to outgoing connections, so that no client socket sits on a chosen port.
 _PORT_RANGE = range(20_000, 30_000)
+# How children of this process ended, by pid: the kernel tells it once only.
+_exit_codes: dict[int, int] = {}
 
 
 class StartError(RuntimeError):
@@ -82,8 +84,7 @@ class ProcessMark:
 
     def find(self) -> psutil.Process | None:
         """The marked process if it still runs; None when it ended (zombies included) or the pid is another's."""
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)  # our own child that ended stays a zombie until somebody asks
+        _reap(self.pid)
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < _START_TIME_TOLERANCE_SECONDS
@@ -105,9 +106,12 @@ class Daemon(ABC):
 
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     port_names: ClassVar[tuple[str, ...]] = ("port",)
+    # Whether it may come up elsewhere when its port is taken. Not where others were told its address beforehand.
+    may_move: ClassVar[bool] = True
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
+        self._last_pid: int | None = None
         self.directory = directory
         self.log_path = directory / f"{name}.log"
         self._state_path = directory / "process.json"
@@ -153,14 +157,29 @@ class Daemon(ABC):
         """Start and wait until ready; no effect when it runs. Raises `StartError`."""
         if self.process() is not None:
             return
-        for _attempt in range(3):
+        for _attempt in range(3 if self.may_move else 1):
             ports = self._choose_ports()
             try:
                 self._start_on(ports, timeout_seconds)
             except PortTakenError:
                 continue
             return
-        raise PortTakenError(f"{self.name}: three times somebody else took the port that was free before")
+        raise PortTakenError(f"{self.name}: somebody else took the port that was free before")
+
+    def reserve_ports(self) -> dict[str, int]:
+        """Choose the ports before the start, so that others can be told; those of a running process stay."""
+        if self.process() is None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self._write_state(_State(self._choose_ports(), None))
+        return self.ports
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the last process started by this object ended (minus the signal that killed it); None while unknown."""
+        if self._last_pid is None:
+            return None
+        _reap(self._last_pid)
+        return _exit_codes.get(self._last_pid)
 
     def stop(self, *, timeout_seconds: float = 20.0) -> None:
         """Ask the process to end; kill what is left after the time-out. No effect when it does not run."""
@@ -224,7 +243,8 @@ class Daemon(ABC):
         self.directory.mkdir(parents=True, exist_ok=True)
         self._prepare(ports)
         command, environment = self._command(ports)
-        pid = spawn(command, environment, self.log_path)
+        pid = self._last_pid = spawn(command, environment, self.log_path)
+        _exit_codes.pop(pid, None)
         # Recorded before anything can fail, so that whoever cleans up finds it.
         self._write_state(_State(ports, ProcessMark.of(pid)))
         try:
@@ -287,6 +307,14 @@ def wait_until(ready: Callable[[], bool], check_alive: Callable[[], None], timeo
         time.sleep(_POLL_SECONDS)
 
 
+def _reap(pid: int) -> None:
+    """Ask after our own child, which otherwise stays a zombie when it ended; no effect for others' processes."""
+    with contextlib.suppress(ChildProcessError):
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            _exit_codes[pid] = os.waitstatus_to_exitcode(status)
+
+
 def _family(process: psutil.Process) -> list[psutil.Process]:
     try:
         return [process, *process.children(recursive=True)]
@@ -317,8 +345,7 @@ def _wait_gone(processes: Sequence[psutil.Process], timeout_seconds: float) -> b
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(process.pid, os.WNOHANG)
+    _reap(process.pid)
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

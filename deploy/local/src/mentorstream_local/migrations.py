@@ -138,8 +138,10 @@ async def _create_roles(admin: Connection, role_secret: str | None) -> None:
     existing = {row["rolname"] for row in await admin.fetch("SELECT rolname FROM pg_roles")}
     for role in roles:
         verb = "ALTER" if role in existing else "CREATE"
+        # Workers see every organisation, and PostgreSQL refuses COPY to who is subject to row-level security.
+        row_security = "BYPASSRLS" if role.endswith("_worker") else "NOBYPASSRLS"
         await admin.execute(
-            f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
+            f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {row_security}"
             f" PASSWORD '{role_password(role, role_secret)}'"
         )
 
