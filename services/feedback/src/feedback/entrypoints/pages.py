@@ -1,0 +1,110 @@
+"""What respondents see: the form, their own answer, and why a link does not work. Times are in their own zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from feedback.domain.questionnaire import RATINGS, TEXT_LIMIT, Answer, FieldErrors
+from mentorstream_runtime.links import BadLink
+from mentorstream_runtime.pages import Pages
+
+if TYPE_CHECKING:
+    from fastapi.responses import HTMLResponse
+
+    from feedback.adapters.answers import ShownRequest
+
+
+class FeedbackPages:
+    """Renders the pages of one request."""
+
+    def __init__(self, package_file: str, *, retention_days: int) -> None:
+        self._pages = Pages(package_file)
+        self._retention_days = retention_days
+
+    def form(self, request: ShownRequest) -> HTMLResponse:
+        """The empty form."""
+        return self._form(request, {}, {}, status=200)
+
+    def form_again(self, request: ShownRequest, entered: Mapping[str, str], errors: FieldErrors) -> HTMLResponse:
+        """The form with what was entered and what is wrong with it."""
+        return self._form(request, entered, errors, status=422)
+
+    def stored(self, request: ShownRequest, answer: Answer) -> HTMLResponse:
+        """The answer was stored now."""
+        return self._answer(request, answer, title="Thank you for your answer", state="stored")
+
+    def already_answered(self, request: ShownRequest, answer: Answer) -> HTMLResponse:
+        """The answer was stored before."""
+        return self._answer(request, answer, title="You have already answered", state="already")
+
+    def not_stored(self, request: ShownRequest, answer: Answer) -> HTMLResponse:
+        """Another answer, this one, was stored before: the new one comes too late."""
+        return self._answer(request, answer, title="You have already answered", state="refused", status=409)
+
+    def bad_link(self, error: BadLink) -> HTMLResponse:
+        """Nothing is behind the link, or nothing any more."""
+        if error.reason == "expired":
+            return self._pages.message(
+                "The time to answer is over", "This link can no longer be used. Nothing was stored.", status=410
+            )
+        return self._pages.message(
+            "This link does not work", "Check that you opened the whole address from your e-mail.", status=404
+        )
+
+    def _form(
+        self, request: ShownRequest, entered: Mapping[str, str], errors: FieldErrors, *, status: int
+    ) -> HTMLResponse:
+        return self._pages.render(
+            "form.html",
+            status=status,
+            title="How did your meeting go?",
+            meeting=local_interval(request.meeting_started_at, request.meeting_ended_at, request.zone),
+            answer_until=local_minute(request.expires_at, request.zone),
+            ratings=RATINGS,
+            text_limit=TEXT_LIMIT,
+            retention_days=self._retention_days,
+            entered=entered,
+            errors=errors,
+        )
+
+    def _answer(
+        self, request: ShownRequest, answer: Answer, *, title: str, state: str, status: int = 200
+    ) -> HTMLResponse:
+        return self._pages.render(
+            "answered.html",
+            status=status,
+            title=title,
+            state=state,
+            meeting=local_interval(request.meeting_started_at, request.meeting_ended_at, request.zone),
+            answer=answer,
+            rating=RATINGS[answer.rating],
+        )
+
+
+def local_interval(starts_at: datetime, ends_at: datetime, zone: str) -> str:
+    """When it was, in the zone's local time: `Tuesday 3 March 2026, 14:00 to 14:45 (Europe/Paris)`."""
+    info, shown = _zone(zone)
+    start, end = starts_at.astimezone(info), ends_at.astimezone(info)
+    until = f"{end:%H:%M}" if end.date() == start.date() else f"{_day(end)}, {end:%H:%M}"
+    return f"{_day(start)}, {start:%H:%M} to {until} ({shown})"
+
+
+def local_minute(instant: datetime, zone: str) -> str:
+    """A day and time in the zone: `Tuesday 17 March 2026, 14:45 (Europe/Paris)`."""
+    info, shown = _zone(zone)
+    local = instant.astimezone(info)
+    return f"{_day(local)}, {local:%H:%M} ({shown})"
+
+
+def _day(local: datetime) -> str:
+    return f"{local:%A} {local.day} {local:%B %Y}"
+
+
+def _zone(name: str) -> tuple[ZoneInfo, str]:
+    try:
+        return ZoneInfo(name), name
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC"), "UTC"  # a zone that this machine's data lacks must not cost the answer
