@@ -82,7 +82,7 @@ TOPICS: tuple[Topic, ...] = (
         "Names and addresses, the only personal data on the wire. A null value erases a person.",
         "person_id",
         ("intake",),
-        ("notifications",),
+        ("feedback", "notifications"),
         config=_COMPACTED,
     ),
 )
