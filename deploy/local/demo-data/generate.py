@@ -71,6 +71,7 @@ class Person:
     by_hand: bool
     manager: str | None = None  # "-": reports to nobody, said outright
     late_day: int | None = None
+    breaks_lines: bool = False  # in a CSV cell, each entry of a list has a line of its own
 
 
 @dataclass
@@ -141,6 +142,7 @@ class Network:
                 by_hand=True,
                 manager=row.get("own_manager"),
                 late_day=row.get("late_day"),
+                breaks_lines=row.get("breaks_lines", False),
             )
             self.people[organisation["name"]].append(person)
             for said in row["enters"]:
@@ -360,6 +362,7 @@ def registration(entry: Entry) -> Json:
 def csv_row(entry: Entry) -> dict[str, str]:
     """The same registration as one CSV row: cells by column, in the order of the columns."""
     person = entry.person
+    separator = ";\n" if person.breaks_lines else ";"
     return {
         "program": entry.program,
         "reference": person.reference,
@@ -368,20 +371,20 @@ def csv_row(entry: Entry) -> dict[str, str]:
         "zone": person.zone,
         "locale": person.locale,
         "manager": person.manager or "",
-        "roles": ";".join(entry.roles),
+        "roles": separator.join(entry.roles),
         "capacity": "" if entry.capacity is None else str(entry.capacity),
-        "languages": ";".join(entry.languages),
-        "availability": ";".join(entry.availability),
-        "offers": ";".join(f"{skill}:{level}" for skill, level in entry.offers),
-        "wants": ";".join(f"{skill}:{level}" for skill, level in entry.wants),
-        "goals": ";".join(entry.goals),
-        "interests": ";".join(entry.interests),
-        "values": ";".join(entry.values),
+        "languages": separator.join(entry.languages),
+        "availability": separator.join(entry.availability),
+        "offers": separator.join(f"{skill}:{level}" for skill, level in entry.offers),
+        "wants": separator.join(f"{skill}:{level}" for skill, level in entry.wants),
+        "goals": separator.join(entry.goals),
+        "interests": separator.join(entry.interests),
+        "values": separator.join(entry.values),
         "style": entry.style,
         "industry": entry.industry,
         "seniority": str(entry.seniority),
-        "credentials": ";".join(entry.credentials),
-        "blocks": ";".join(entry.blocks),
+        "credentials": separator.join(entry.credentials),
+        "blocks": separator.join(entry.blocks),
     }
 
 

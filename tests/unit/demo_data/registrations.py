@@ -106,7 +106,7 @@ def _qualified(organisation: str, program: str) -> str:
 
 def _of_cells(organisation: str, row: dict[str, str]) -> Registration:
     def parts(column: str) -> tuple[str, ...]:
-        return tuple(part for part in row[column].split(";") if part)
+        return tuple(part.strip() for part in row[column].split(";") if part)
 
     def skills(column: str) -> frozenset[str]:
         return frozenset(part.rpartition(":")[0] for part in parts(column))

@@ -177,9 +177,11 @@ def test_names_and_fields_are_hard_to_write(everybody: list[Registration]) -> No
         assert named(everybody, name).email.isascii()
     assert 170 <= max(len(one.full_name) for one in everybody) <= 200
     duarte = named(everybody, 'Duarte "Zé" Quintanilha, Filho')
-    assert any("\n" in goal and '"' in goal for goal in duarte.goals)
+    assert any("," in goal and '"' in goal for goal in duarte.goals)
+    assert len(duarte.goals) == len(duarte.availability) == 2
     raw = (DIRECTORY / "organisations/valerio-alumni/participants.csv").read_bytes()
     assert '"Duarte ""Zé"" Quintanilha, Filho"'.encode() in raw
+    assert b'"mon 18:00-20:30;\nwed 18:00-21:00"' in raw
     assert (DIRECTORY / "organisations/stadt-rheinau/participants.csv").read_bytes().startswith(b"\xef\xbb\xbf")
 
 

@@ -29,7 +29,7 @@ from .registrations import COLUMNS, Registration, csv_rows, json_requests, minut
 
 REFERENCE = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}"
 CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-SKILLS = r"(?:[^;:]{1,120}:[1-5](?:;[^;:]{1,120}:[1-5])*)?"
+SKILLS = r"(?:[^;:]{1,120}:[1-5](?:;\s*[^;:]{1,120}:[1-5])*)?"
 TAGS = r"(?:[^;]{1,120}(?:;[^;]{1,120})*)?"
 LANGUAGE = r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"
 INTERVAL = rf"(?:mon|tue|wed|thu|fri|sat|sun) {CLOCK}-(?:{CLOCK}|24:00)"
@@ -43,8 +43,8 @@ CELLS = {
     "manager": rf"-|(?:{REFERENCE})?",
     "roles": r"mentor|mentee|mentor;mentee",
     "capacity": r"[0-9]{0,2}",
-    "languages": rf"{LANGUAGE}(?:;{LANGUAGE})*",
-    "availability": rf"{INTERVAL}(?:;{INTERVAL})*",
+    "languages": rf"{LANGUAGE}(?:;\s*{LANGUAGE})*",
+    "availability": rf"{INTERVAL}(?:;\s*{INTERVAL})*",
     "offers": SKILLS,
     "wants": SKILLS,
     "goals": TAGS,
@@ -123,6 +123,8 @@ def test_numbers(data: DemoData, everybody: list[Registration]) -> None:
     assert len(data.organisations) == 12
     assert 180 <= len(people["mentor"]) <= 220
     assert 560 <= len(people["mentee"]) <= 640
+    readme = (DIRECTORY / "README.md").read_text(encoding="utf-8")
+    assert f"{len(people['mentor'])} mentors and {len(people['mentee'])} mentees" in readme
     assert sum(sent.rows for sent in data.imports) + sum(len(b.events) for b in data.batches) == len(everybody)
     assert Counter(one.sends for one in data.organisations) == {"csv": 8, "ndjson": 2, "events": 2}
     assert {one.authentication for one in data.organisations} == {"signature", "api-key"}
