@@ -41,6 +41,7 @@ _NAMESPACE: Final = uuid5(NAMESPACE_URL, "https://mentorstream.example/ids")
 _CONTENT_TYPE: Final = (("content-type", b"application/json"), ("ce_specversion", b"1.0"))
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _HEADER_LIMIT: Final = 200
+_SEQUENCE_WIDTH: Final = 6 + 1 + 18
 _BACKSLASH: Final = 0x5C
 _CONTROL_ESCAPE: Final = re.compile(rb"\\(?:[bfnrt]|u00[01][0-9a-fA-F])")
 _ENCODER: Final = msgspec.json.Encoder(uuid_format="canonical")
@@ -86,14 +87,20 @@ class SequenceNumber(NamedTuple):
     number: int
 
     def encode(self) -> str:
-        """Fixed width, so that text order is number order, as the Sequence extension asks."""
-        return f"{self.incarnation:06d}.{self.number:018d}"
+        """Fixed width, so that text order is number order, as the Sequence extension asks.
+
+        Raises ValueError for a number that is negative or too wide: it would break that order for good.
+        """
+        text = f"{self.incarnation:06d}.{self.number:018d}"
+        if len(text) != _SEQUENCE_WIDTH or "-" in text:
+            raise ValueError(f"{text!r} is no sequence number")
+        return text
 
     @classmethod
     def parse(cls, text: str) -> SequenceNumber:
         """Raises ValueError for anything that `encode` did not write."""
         incarnation, number = text[:6], text[7:]
-        if len(text) != 25 or text[6] != "." or not ((incarnation + number).isdigit() and text.isascii()):
+        if len(text) != _SEQUENCE_WIDTH or text[6] != "." or not ((incarnation + number).isdigit() and text.isascii()):
             raise ValueError(f"{text[:64]!r} is no sequence number")
         return cls(int(incarnation), int(number))
 
@@ -234,7 +241,7 @@ def _envelope(attributes: dict[str, bytes], name: str, key: str, data: Value) ->
             key=key,
             data=data,
             sequence=None if sequence is None else SequenceNumber.parse(sequence.decode()),
-            traceparent=None if traceparent is None else _text(traceparent),
+            traceparent=None if traceparent is None else _trace(traceparent),
             redrive_of=None if redrive_of is None else _text(redrive_of),
             redrive_for=None if redrive_for is None else _text(redrive_for),
         )
@@ -251,6 +258,14 @@ def _text(raw: bytes) -> str:
     if not text or len(text) > _HEADER_LIMIT or not text.isprintable():
         raise ValueError(f"{raw[:64]!r} is empty, longer than {_HEADER_LIMIT} characters or not printable")
     return text
+
+
+def _trace(raw: bytes) -> str | None:
+    """None for what is no text: a broken trace is dropped, as W3C Trace Context asks, and never costs an event."""
+    try:
+        return _text(raw)
+    except ValueError:
+        return None
 
 
 def _bare_tombstone(key: bytes | None) -> Event[Value]:

@@ -36,7 +36,6 @@ _COMPARED: Final = _ANNOTATIONS | {
     *_UPPER_BOUNDS,
     *("type", "enum", "anyOf", "properties", "required", "items", "additionalProperties", "propertyNames"),
 }
-_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +66,9 @@ class _Comparison:
         self._seen: set[tuple[int, int]] = set()
 
     def compare(self, path: str, old: Schema, new: Schema) -> Iterator[Violation]:
-        if not _same_default(old.get("default", _ABSENT), new.get("default", _ABSENT)):
+        if "default" in old and "default" in new and not _same_default(old["default"], new["default"]):
             # A default is what an absent field means; it is the sender's word already given.
-            yield Violation("changed_default", path, f"default {_default(old)} became {_default(new)}")
+            yield Violation("changed_default", path, f"default {old['default']!r} became {new['default']!r}")
         old_kinds, new_kinds = _kinds(old, self._old_root), _kinds(new, self._new_root)
         if not old_kinds.keys() & new_kinds.keys():
             yield Violation("changed_type", path, f"{_names(old_kinds)} became {_names(new_kinds)}")
@@ -164,10 +163,6 @@ def _same_default(old: Any, new: Any) -> bool:
     if isinstance(old, dict) and isinstance(new, dict):
         return all(name in new and _same_default(value, new[name]) for name, value in old.items())
     return bool(old == new)
-
-
-def _default(schema: Schema) -> str:
-    return repr(schema["default"]) if "default" in schema else "(none)"
 
 
 def _names(kinds: Mapping[str, Schema]) -> str:

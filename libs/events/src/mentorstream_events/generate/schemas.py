@@ -23,7 +23,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def event_schema(contract: Contract) -> Schema:
     """Schema of a contract's value. A tombstone's value is null."""
     if contract.tombstone:
-        return {**_head(contract.name), "description": contract.model.__doc__, "type": "null"}
+        return {**_head(contract.name), "description": contract.meaning, "type": "null"}
     return {**_head(contract.name), **msgspec.json.schema(contract.model)}
 
 
