@@ -14,6 +14,7 @@ app = typer.Typer(
     help="Run and look after Mentorstream.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_show_locals=False,  # they may be secrets
 )
 commands_stack.register(app)

@@ -84,13 +84,12 @@ class ProcessMark:
 
     def find(self) -> psutil.Process | None:
         """The marked process if it still runs; None when it ended (zombies included) or the pid is another's."""
-        _reap(self.pid)
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < _START_TIME_TOLERANCE_SECONDS
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None
+        return process if same and _is_alive(process) else None
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,11 @@ class Daemon(ABC):
         self._forget()
 
     def freeze(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nothing."""
-        _signal_all(_family(self._running()), signal.SIGSTOP)
+        """SIGSTOP: it keeps its connections and answers nothing. Returns once it has stopped."""
+        process = self._running()
+        _signal_all(_family(process), signal.SIGSTOP)
+        while process.status() != psutil.STATUS_STOPPED:  # the signal is delivered when the kernel gets to it
+            time.sleep(_POLL_SECONDS)
 
     def thaw(self) -> None:
         """SIGCONT: it goes on where it was frozen."""
@@ -345,8 +347,14 @@ def _wait_gone(processes: Sequence[psutil.Process], timeout_seconds: float) -> b
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    _reap(process.pid)
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if process.status() == psutil.STATUS_ZOMBIE:
+            # The first thread may end before the others (Java's does), and they still hold ports and files.
+            alive = process.num_threads() > 1
+        else:
+            alive = process.is_running()
     except psutil.NoSuchProcess:
-        return False
+        alive = False
+    if not alive:
+        _reap(process.pid)
+    return alive

@@ -69,7 +69,7 @@ def _fetch(lock: LockFile, repository: Path) -> None:
     def fetch(index: int) -> None:
         path, dependency = _jar_path(lock, repository, index), lock.dependencies[index]
         with contextlib.suppress(FileNotFoundError):
-            intact = lock.__class__([dependency]).verify_checksums(repository) == []
+            intact = LockFile([dependency]).verify_checksums(repository) == []
             if intact:
                 return
             path.unlink()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str], None]
 
+STALE = "was not running; its state file named a process that is gone, or a pid that is now another's"
 _OWNER_FILE = "owner.json"
 
 
@@ -154,7 +155,7 @@ class Stack:
 
     def _start(self, daemon: Daemon) -> None:
         if daemon.state() == "stale":
-            self._progress(f"{daemon.name}: its state file is stale (the process it names is gone), starting anew")
+            self._progress(f"{daemon.name}: {STALE}")
         started = time.monotonic()
         daemon.start()
         self._progress(f"{daemon.name}: ready on port {daemon.ports['port']} ({time.monotonic() - started:.1f} s)")
@@ -173,7 +174,7 @@ class Stack:
         if was == "running":
             self._progress(f"{daemon.name}: stopped")
         elif was == "stale":
-            self._progress(f"{daemon.name}: was not running; its state file named a process that is gone or not ours")
+            self._progress(f"{daemon.name}: {STALE}")
 
 
 def new_ephemeral_stack(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mentorstream_local.migrations import migrate
 from mentorstream_local.services import SERVICES, MailSinkProcess, ServiceProcess, Wiring
+from mentorstream_local.stack import STALE
 from mentorstream_local.topics import create_topics
 
 if TYPE_CHECKING:
@@ -138,10 +139,10 @@ class LocalSystem:
     def _stop(self, daemon: Daemon) -> None:
         was = daemon.state()
         daemon.stop()
-        if was != "stopped":
-            self._progress(
-                f"{daemon.name}: {'stopped' if was == 'running' else 'was not running, state file was stale'}"
-            )
+        if was == "running":
+            self._progress(f"{daemon.name}: stopped")
+        elif was == "stale":
+            self._progress(f"{daemon.name}: {STALE}")
 
     def _told(self, name: str, outcome: str, work: Callable[[], object]) -> None:
         started = time.monotonic()
