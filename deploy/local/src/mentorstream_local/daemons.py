@@ -348,11 +348,8 @@ def _wait_gone(processes: Sequence[psutil.Process], timeout_seconds: float) -> b
 
 def _is_alive(process: psutil.Process) -> bool:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            # The first thread may end before the others (Java's does), and they still hold ports and files.
-            alive = process.num_threads() > 1
-        else:
-            alive = process.is_running()
+        # A zombie's first thread may have ended before the others (Java's does): they still hold ports and files.
+        alive = process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.NoSuchProcess:
         alive = False
     if not alive:
