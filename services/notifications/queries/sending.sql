@@ -1,0 +1,81 @@
+-- The sender's three phases. "Now" ($1) is business time; leases and retries go by this database's own clock.
+
+-- name: close_hopeless
+-- Mails that will never go: their receiver was erased or does not want them, they are too old, or every attempt ended
+-- with the death of its process. One being tried is left to whoever tries it until the lease is over.
+WITH hopeless AS (
+    SELECT notification_id,
+           CASE WHEN erased THEN 'erased' WHEN unwanted THEN 'unsubscribed' ELSE 'expired' END AS reason
+    FROM open_notification
+    WHERE (erased OR unwanted OR expires_at <= $1 OR (status = 'trying' AND attempts >= $2))
+      AND (status = 'waiting' OR try_after <= statement_timestamp())
+    ORDER BY notification_id
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE notification
+SET status = CASE WHEN reason = 'unsubscribed' THEN 'superseded' ELSE 'failed' END,
+    status_reason = reason
+FROM hopeless
+WHERE notification.notification_id = hopeless.notification_id
+RETURNING notification.notification_id, program_id, person_id, organisation_id, kind, cause_id, traceparent,
+          status, status_reason, last_status;
+
+-- name: take_due
+-- Phase 1: lease due mails. The attempt is counted now, so that one whose process dies counts too.
+WITH due AS (
+    SELECT notification_id
+    FROM open_notification
+    WHERE due_at <= $1 AND expires_at > $1 AND try_after <= statement_timestamp()
+      AND attempts < $2 AND ready AND NOT erased AND NOT unwanted
+    ORDER BY due_at, notification_id
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE notification
+SET status = 'trying',
+    attempts = attempts + 1,
+    try_after = statement_timestamp() + make_interval(secs => $4),
+    message_id = coalesce(message_id, notification.notification_id || '@' || $5)
+FROM due
+WHERE notification.notification_id = due.notification_id
+RETURNING notification.notification_id, program_id, person_id, organisation_id, kind, subject_id, revision, mentions,
+          params, cause_id, traceparent, attempts, due_at, expires_at, message_id;
+
+-- name: load_people
+SELECT person_id, organisation_id, version, full_name, email, locale, zone FROM person WHERE person_id = ANY($1::uuid[]);
+
+-- name: load_titles
+SELECT program_id, title FROM program WHERE program_id = ANY($1::uuid[]);
+
+-- name: settle_attempts
+-- Phase 3. A mail counts as sent whoever holds it now; anything else only from who still holds the attempt's lease.
+WITH verdict AS (
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[])
+        AS verdict (notification_id, attempt, status, reason, code, delay_seconds, counted)
+), held AS (
+    SELECT notification.notification_id, verdict.*
+    FROM notification JOIN verdict USING (notification_id)
+    WHERE notification.status = 'trying'
+      AND (notification.attempts = verdict.attempt OR verdict.status = 'sent')
+    ORDER BY notification.notification_id
+    FOR UPDATE OF notification
+)
+UPDATE notification
+SET status = held.status,
+    status_reason = held.reason,
+    last_status = coalesce(held.code, last_status),
+    attempts = attempts - 1 + held.counted,
+    try_after = statement_timestamp() + make_interval(secs => held.delay_seconds)
+FROM held
+WHERE notification.notification_id = held.notification_id
+RETURNING notification.notification_id, program_id, person_id, organisation_id, kind, cause_id, traceparent,
+          notification.status, status_reason, last_status;
+
+-- name: next_due
+-- Retries count as due although they wait for real time: driven time must not run ahead of mail that can still go.
+-- What cannot go for want of a person, a title or an earlier mail is next looked at when it expires.
+SELECT min(CASE WHEN erased OR unwanted OR ready THEN due_at ELSE expires_at END) FROM open_notification;
+
+-- name: count_open
+SELECT count(*) FILTER (WHERE ready) AS ready, count(*) FILTER (WHERE NOT ready) AS held FROM open_notification;

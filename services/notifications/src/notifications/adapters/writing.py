@@ -1,0 +1,248 @@
+"""Writes mails: templates, signed links, calendar parts, headers. Text is made when a mail goes and never stored.
+
+One folder of templates for each language (`templates/mails/<language>/<kind>.txt|html`); the subject is a block of the
+text template. A language without a folder reads English. Nothing that a person or partner wrote can end a header: each
+such text is brought onto one line first, and non-ASCII goes as encoded words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, select_autoescape
+
+import notifications
+from mentorstream_runtime.links import Links, Purpose
+
+from ..domain.people import Person
+from ..settings import NotificationsSettings
+from .calendar import Mailbox, Meeting, Method, calendar_object
+from .ledger import DueMail
+
+_DEFAULT_LANGUAGE: Final = "en"
+# Long, because mails are kept long and RFC 8058 wants the link to work; it can do nothing but stop mails.
+_UNSUBSCRIBE_DAYS: Final = 730
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(Path(notifications.__file__).parent / "templates" / "mails"),
+    autoescape=select_autoescape(("html",), default=False),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail as it goes over the wire."""
+
+    recipient: str
+    content: bytes
+    needs_utf8: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Somebody whom a mail mentions. `address` only where the mail may show it."""
+
+    name: str
+    address: str
+    role: str
+
+
+class Writer:
+    """Writes one mail at a time. Raises nothing for any text that an event may carry."""
+
+    def __init__(self, settings: NotificationsSettings, links: Links) -> None:
+        self._settings = settings
+        self._links = links
+
+    def write(self, mail: DueMail, now: datetime) -> Letter:
+        """The mail for its receiver. Raises KeyError when the receiver is not among its people."""
+        person = mail.people[mail.person_id]
+        unsubscribe = self._unsubscribe_url(mail, now)
+        language = _language(person.locale)
+        context = self._context(mail, person) | {"unsubscribe_url": unsubscribe, "lang": language}
+        text_template = _template(language, f"{mail.kind}.txt")
+        subject = one_line("".join(text_template.blocks["subject"](text_template.new_context(context))))
+        context["subject"] = subject
+        text = text_template.render(context)
+        html = _template(language, f"{mail.kind}.html").render(context)
+
+        needs_utf8, address = _wire_address(person.email)
+        policy = (SMTPUTF8 if needs_utf8 else SMTP).clone(cte_type="7bit")
+        message = EmailMessage(policy=policy)
+        message["From"] = Address(self._settings.mail_from_name, addr_spec=self._settings.mail_from)
+        message["To"] = Address(one_line(person.full_name), *address)
+        message["Subject"] = subject
+        message["Date"] = now
+        message["Message-ID"] = f"<{mail.message_id}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(text)
+        message.add_alternative(html, subtype="html")
+        if mail.kind in ("invitation", "cancellation"):
+            self._add_calendar(message, mail, context, text)
+        return Letter("@".join(address), message.as_bytes(), needs_utf8)
+
+    def _context(self, mail: DueMail, person: Person) -> dict[str, Any]:
+        """What templates may use. Every text in it is on one line."""
+        roles = _strings(mail.params.get("roles"))
+        zone = _zone(str(mail.params.get("zone") or person.zone))
+        context: dict[str, Any] = {
+            "program": one_line(mail.title),
+            "name": one_line(person.full_name),
+            "others": [
+                Other(one_line(other.full_name), other.email, roles.get(str(other.person_id), ""))
+                for other in (mail.people.get(person_id) for person_id in mail.mentions)
+                if other is not None
+            ],
+            "url": self._action_url(mail),
+        }
+        for name, value in mail.params.items():
+            context[name] = _local(value, zone) if name.endswith("_at") or name == "answer_by" else value
+        return context
+
+    def _action_url(self, mail: DueMail) -> str:
+        """The signed page on which this receiver can act, where the mail has one."""
+        settings = self._settings
+        pages: Mapping[str, tuple[Purpose, str]] = {
+            "proposal": ("proposal", f"{settings.matching_url}/proposals"),
+            "invitation": ("meeting", f"{settings.scheduling_url}/meetings"),
+            "feedback_request": ("feedback", f"{settings.feedback_url}/feedback"),
+        }
+        if mail.kind not in pages:
+            return ""
+        purpose, base = pages[mail.kind]
+        token = self._links.sign(
+            purpose,
+            organisation_id=mail.organisation_id,
+            subject_id=mail.subject_id,
+            person_id=mail.person_id,
+            expires_at=mail.expires_at,
+        )
+        return f"{base}/{token}"
+
+    def _unsubscribe_url(self, mail: DueMail, now: datetime) -> str:
+        token = self._links.sign(
+            "unsubscribe",
+            organisation_id=mail.organisation_id,
+            subject_id=mail.person_id,
+            person_id=mail.person_id,
+            expires_at=now + timedelta(days=_UNSUBSCRIBE_DAYS),
+        )
+        return f"{self._settings.notifications_url}/unsubscribe/{token}"
+
+    def _add_calendar(self, message: EmailMessage, mail: DueMail, context: Mapping[str, Any], text: str) -> None:
+        """The calendar as the last alternative, which clients act on, and as a file, which the others offer."""
+        method: Method = "REQUEST" if mail.kind == "invitation" else "CANCEL"
+        people = [mail.people[person_id] for person_id in (mail.person_id, *mail.mentions) if person_id in mail.people]
+        calendar = calendar_object(
+            method,
+            Meeting(
+                meeting_id=mail.subject_id,
+                revision=mail.revision,
+                stamped_at=_instant(mail.params["stamped_at"]),
+                starts_at=_instant(mail.params["starts_at"]),
+                ends_at=_instant(mail.params["ends_at"]),
+                summary=" - ".join([context["program"], *(other.name for other in context["others"])]),
+                description=text,
+                url=context["url"],
+                organizer=Mailbox(self._settings.mail_from_name, self._settings.organizer),
+                attendees=[Mailbox(one_line(person.full_name), person.email) for person in people],
+            ),
+        )
+        message.add_alternative(calendar, subtype="calendar", params={"method": method})
+        message.add_attachment(
+            calendar.encode(),
+            maintype="application",
+            subtype="ics",
+            filename="invite.ics",
+            params={"name": "invite.ics"},
+        )
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space, line ends and other unprintable characters as one space."""
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTime:
+    """A time as its reader's clock shows it, with the zone's name and its offset then."""
+
+    moment: datetime
+    zone: str
+
+    @property
+    def day(self) -> str:
+        """For example "Tuesday 30 March 2027"."""
+        return f"{self.moment:%A} {self.moment.day} {self.moment:%B %Y}"
+
+    @property
+    def clock(self) -> str:
+        """For example "15:00"."""
+        return f"{self.moment:%H:%M}"
+
+    @property
+    def place(self) -> str:
+        """For example "Europe/Paris, UTC+02:00"."""
+        offset = f"{self.moment:%z}"
+        return f"{self.zone}, UTC{offset[:3]}:{offset[3:5]}"
+
+
+def _local(value: object, zone: ZoneInfo) -> LocalTime | None:
+    return None if value is None else LocalTime(_instant(value).astimezone(zone), zone.key)
+
+
+def _instant(value: object) -> datetime:
+    """A time of the parameters, which JSON carried as text."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+
+
+def _strings(value: object) -> Mapping[str, str]:
+    return {str(key): str(item) for key, item in value.items()} if isinstance(value, Mapping) else {}
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """The zone; UTC for one that this machine does not know, so that the mail still goes, and says so."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+@cache
+def _language(locale: str) -> str:
+    """The folder to read for a locale: its language, or English."""
+    language = locale.split("-")[0].lower()
+    try:
+        _ENVIRONMENT.get_template(f"{language}/_layout.txt")
+    except TemplateNotFound:
+        return _DEFAULT_LANGUAGE
+    return language
+
+
+def _template(language: str, name: str) -> Template:
+    return _ENVIRONMENT.get_template(f"{language}/{name}")
+
+
+def _wire_address(address: str) -> tuple[bool, Sequence[str]]:
+    """Whether SMTPUTF8 is needed, and (local part, domain), the domain in ASCII where it has such a form."""
+    local, _, domain = address.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode() if not domain.isascii() else domain
+    except UnicodeError:
+        return True, (local, domain)
+    return not local.isascii(), (local, domain)

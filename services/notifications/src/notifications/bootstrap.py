@@ -1,0 +1,55 @@
+"""Notifications carries what happened to people by e-mail, once, in order. This is the only place of its wiring."""
+
+from __future__ import annotations
+
+from mentorstream_runtime.consumer import HandlerFactory
+from mentorstream_runtime.process import Parts, Runtime
+
+from .adapters.ledger import Ledger
+from .adapters.preferences import Preferences
+from .adapters.smtp import Carrier
+from .adapters.writing import Writer
+from .domain.delivery import RetryPolicy
+from .entrypoints.consumer import MAIL_TOPICS, MailHandler, PeopleHandler
+from .entrypoints.http import build_api
+from .entrypoints.sender import Sender, SenderLimits
+from .settings import NotificationsSettings
+
+
+def build_sender(runtime: Runtime[NotificationsSettings]) -> Sender:
+    """The sender with all that it needs."""
+    settings = runtime.settings
+    ledger = Ledger(
+        runtime.pool,
+        runtime,
+        attempts=settings.mail_attempts,
+        lease_seconds=settings.mail_lease_seconds,
+        domain=settings.mail_from.rpartition("@")[2],
+    )
+    limits = SenderLimits(
+        batch=settings.mail_batch,
+        lease_seconds=settings.mail_lease_seconds,
+        mail_seconds=settings.smtp_timeout_seconds,
+        retry=RetryPolicy(
+            attempts=settings.mail_attempts,
+            base_seconds=settings.retry_base_seconds,
+            limit_seconds=settings.retry_limit_seconds,
+        ),
+    )
+    return Sender(ledger, Writer(settings, runtime.links), Carrier(settings), limits)
+
+
+def build(runtime: Runtime[NotificationsSettings]) -> Parts:
+    """What the process consists of."""
+    sender = build_sender(runtime)
+
+    # A committed batch may have made mails due: the timers of this process look now, others within a second.
+    news = runtime.wakeups.clock.set
+    readers: dict[str, HandlerFactory] = dict.fromkeys(MAIL_TOPICS, lambda: MailHandler(news))
+    readers["people"] = lambda: PeopleHandler(news)
+    return Parts(
+        readers=readers,
+        timers=[sender],
+        api=build_api(runtime.settings, runtime.links, runtime.clock, Preferences(runtime.pool, runtime.api_pool)),
+        closing=[sender.close],
+    )

@@ -1,0 +1,238 @@
+"""Which fact makes which mail to whom. Pure: the same fact makes the same mails with the same keys at every replay.
+
+Nothing here depends on what became of earlier mails; that is `book`. Feedback answers and signs of trouble have no
+function here on purpose: they never cause a mail to the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from .mail import Mail, Occasion
+
+# A mail whose person, title or server does not turn up within this time is old news.
+KEPT_DAYS: Final = 14
+
+# Order among the mails of one person about one participant or one match.
+_REGISTERED, _WAITLISTED = 0, 1
+_PROPOSAL, _MATCH, _NO_COMMON_TIME, _MATCH_ENDED = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A person as an event names them. `zone` is for showing times, where the event has one."""
+
+    person_id: UUID
+    organisation_id: UUID
+    role: str
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What of a match's terms its people should read."""
+
+    cadence_days: int
+    meeting_minutes: int
+    weeks: int
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """When a meeting is, or was to be; `previous_starts_at` where it moved."""
+
+    meeting_id: UUID
+    revision: int
+    starts_at: datetime
+    ends_at: datetime
+    previous_starts_at: datetime | None = None
+
+
+def welcome(occasion: Occasion, participant_id: UUID, recipient: Recipient) -> Mail:
+    """To a new participant, once for each participant."""
+    return Mail(
+        key=f"participant:{participant_id}:registered",
+        kind="registered",
+        occasion=occasion,
+        person_id=recipient.person_id,
+        organisation_id=recipient.organisation_id,
+        subject_id=participant_id,
+        revision=_REGISTERED,
+        due_at=occasion.time,
+        expires_at=_kept(occasion),
+        params={"role": recipient.role},
+    )
+
+
+def waiting(occasion: Occasion, participant_id: UUID, recipient: Recipient, waiting_since: datetime) -> Mail | None:
+    """To a mentee who has to wait, once for each waiting. A mentor without a mentee gets none."""
+    if recipient.role != "mentee":
+        return None
+    return Mail(
+        key=f"participant:{participant_id}:waitlisted:{waiting_since.isoformat()}",
+        kind="waitlisted",
+        occasion=occasion,
+        person_id=recipient.person_id,
+        organisation_id=recipient.organisation_id,
+        subject_id=participant_id,
+        revision=_WAITLISTED,
+        due_at=occasion.time,
+        expires_at=_kept(occasion),
+    )
+
+
+def proposal(
+    occasion: Occasion, match_id: UUID, mentor: Recipient, mentees: Sequence[Recipient], answer_by: datetime
+) -> Mail:
+    """To the mentor, with the mentees' names and the link to answer. Useless once the proposal is over."""
+    return Mail(
+        key=f"match:{match_id}:proposed:{mentor.person_id}",
+        kind="proposal",
+        occasion=occasion,
+        person_id=mentor.person_id,
+        organisation_id=mentor.organisation_id,
+        subject_id=match_id,
+        revision=_PROPOSAL,
+        mentions=tuple(mentee.person_id for mentee in mentees),
+        due_at=occasion.time,
+        expires_at=answer_by,
+        params={"match_id": match_id, "answer_by": answer_by},
+    )
+
+
+def match(occasion: Occasion, match_id: UUID, members: Sequence[Recipient], agreed: Agreed) -> list[Mail]:
+    """To every member of a match that began: who the others are and what was agreed."""
+    return [
+        Mail(
+            key=f"match:{match_id}:confirmed:{member.person_id}",
+            kind="match",
+            occasion=occasion,
+            person_id=member.person_id,
+            organisation_id=member.organisation_id,
+            subject_id=match_id,
+            revision=_MATCH,
+            mentions=_others(members, member),
+            due_at=occasion.time,
+            expires_at=_kept(occasion),
+            params={
+                "role": member.role,
+                "roles": _roles(members),
+                "cadence_days": agreed.cadence_days,
+                "meeting_minutes": agreed.meeting_minutes,
+                "weeks": agreed.weeks,
+                "ends_at": agreed.ends_at,
+            },
+        )
+        for member in members
+    ]
+
+
+def match_ended(occasion: Occasion, match_id: UUID, members: Iterable[Recipient], *, term_over: bool) -> list[Mail]:
+    """To the members who were told of the match. Says that it is over, and never who asked or why."""
+    return [
+        Mail(
+            key=f"match:{match_id}:ended:{member.person_id}",
+            kind="match_ended",
+            occasion=occasion,
+            person_id=member.person_id,
+            organisation_id=member.organisation_id,
+            subject_id=match_id,
+            revision=_MATCH_ENDED,
+            due_at=occasion.time,
+            expires_at=_kept(occasion),
+            params={"term_over": term_over},
+        )
+        for member in members
+    ]
+
+
+def no_common_time(
+    occasion: Occasion, match_id: UUID, attendees: Sequence[Recipient], longest_common_minutes: int
+) -> list[Mail]:
+    """To everyone of a match for which no regular time was found, once for each time that one was looked for."""
+    return [
+        Mail(
+            key=f"match:{match_id}:no_common_time:{occasion.cause_id}:{attendee.person_id}",
+            kind="no_common_time",
+            occasion=occasion,
+            person_id=attendee.person_id,
+            organisation_id=attendee.organisation_id,
+            subject_id=match_id,
+            revision=_NO_COMMON_TIME,
+            mentions=_others(attendees, attendee),
+            due_at=occasion.time,
+            expires_at=_kept(occasion),
+            params={"longest_common_minutes": longest_common_minutes},
+        )
+        for attendee in attendees
+    ]
+
+
+def invitation(occasion: Occasion, attendees: Sequence[Recipient], slot: Slot) -> list[Mail]:
+    """A calendar REQUEST to each attendee, for a new meeting or one that moved. Useless once the meeting is over."""
+    return [_calendar_mail("invitation", occasion, attendees, attendee, slot) for attendee in attendees]
+
+
+def cancellation(occasion: Occasion, attendees: Sequence[Recipient], slot: Slot) -> list[Mail]:
+    """A calendar CANCEL to each attendee."""
+    return [_calendar_mail("cancellation", occasion, attendees, attendee, slot) for attendee in attendees]
+
+
+def feedback_request(
+    occasion: Occasion, request_id: UUID, recipient: Recipient, meeting_ended_at: datetime, answer_by: datetime
+) -> Mail:
+    """To one participant of a held meeting, with the link to their page."""
+    return Mail(
+        key=f"feedback:{request_id}:requested",
+        kind="feedback_request",
+        occasion=occasion,
+        person_id=recipient.person_id,
+        organisation_id=recipient.organisation_id,
+        subject_id=request_id,
+        due_at=occasion.time,
+        expires_at=answer_by,
+        params={"request_id": request_id, "meeting_ended_at": meeting_ended_at, "answer_by": answer_by},
+    )
+
+
+def _calendar_mail(
+    kind: str, occasion: Occasion, attendees: Sequence[Recipient], attendee: Recipient, slot: Slot
+) -> Mail:
+    return Mail(
+        key=f"meeting:{slot.meeting_id}:{slot.revision}:{attendee.person_id}",
+        kind="invitation" if kind == "invitation" else "cancellation",
+        occasion=occasion,
+        person_id=attendee.person_id,
+        organisation_id=attendee.organisation_id,
+        subject_id=slot.meeting_id,
+        revision=slot.revision,
+        mentions=_others(attendees, attendee),
+        due_at=occasion.time,
+        expires_at=slot.ends_at,
+        params={
+            "meeting_id": slot.meeting_id,
+            "starts_at": slot.starts_at,
+            "ends_at": slot.ends_at,
+            "previous_starts_at": slot.previous_starts_at,
+            "stamped_at": occasion.time,
+            "zone": attendee.zone,
+            "roles": _roles(attendees),
+        },
+    )
+
+
+def _kept(occasion: Occasion) -> datetime:
+    return occasion.time + timedelta(days=KEPT_DAYS)
+
+
+def _others(members: Iterable[Recipient], member: Recipient) -> tuple[UUID, ...]:
+    return tuple(other.person_id for other in members if other.person_id != member.person_id)
+
+
+def _roles(members: Iterable[Recipient]) -> dict[str, str]:
+    return {str(member.person_id): member.role for member in members}

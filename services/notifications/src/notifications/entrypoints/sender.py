@@ -1,0 +1,144 @@
+"""The sender: takes due mails, sends a few at a time, writes what became of them.
+
+Three phases, of which only the first and the last are transactions: lease, send, settle. A mail that hangs does not
+hold up its batch: after a short while whatever is done is settled, room is filled anew, and the late ones are looked at
+again in the next run. It sends nothing without a lease that outlasts the mail's own time limit, so two processes try
+the same mail only when one of them died or froze.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from mentorstream_runtime.errors import is_infrastructure
+
+from .. import metrics
+from ..adapters.ledger import DueMail, Ledger
+from ..adapters.smtp import Carrier
+from ..adapters.writing import Writer
+from ..domain.delivery import Changed, Deferred, Outcome, RetryPolicy, Untried, judge
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE_SECONDS: Final = 0.5
+_GRACE_SECONDS: Final = 2.0
+_GAUGES_EVERY_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderLimits:
+    """How much at once, how long a lease, how long one mail may take, how often to try."""
+
+    batch: int
+    lease_seconds: float
+    mail_seconds: float
+    retry: RetryPolicy
+
+
+class Sender:
+    """A timer of the runtime. One object for each process; processes share the work by leases."""
+
+    name = "sender"
+
+    def __init__(self, ledger: Ledger, writer: Writer, carrier: Carrier, limits: SenderLimits) -> None:
+        self._ledger = ledger
+        self._writer = writer
+        self._carrier = carrier
+        self._limits = limits
+        self._under_way: dict[asyncio.Task[Outcome], DueMail] = {}
+        self._gauges_at = 0.0
+        self._now = datetime.min.replace(tzinfo=UTC)
+
+    async def run_due(self, now: datetime) -> int:
+        """One round. Returns how many mails it closed or settled; 0 where nothing can be done at the moment."""
+        self._now = now
+        closed = await self._ledger.close_hopeless(now, self._limits.batch)
+        await self._take(now)
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_PATIENCE_SECONDS)
+        else:
+            await self._carrier.close_idle()
+        settled = await self._settle(now)
+        await self._show_gauges()
+        return closed + settled
+
+    async def next_due(self) -> datetime | None:
+        """Business time of the earliest open mail. A retry counts as due, so driven time waits for it."""
+        return await self._ledger.next_due()
+
+    async def close(self) -> None:
+        """Give mails under way a moment, settle what is done, drop the rest and the connections.
+
+        A dropped mail goes again when its lease ends: the server may have had it.
+        """
+        try:
+            if self._under_way:
+                _, late = await asyncio.wait(self._under_way, timeout=_GRACE_SECONDS)
+                for task in late:
+                    task.cancel()
+                await asyncio.gather(*late, return_exceptions=True)
+                await self._settle(self._now)
+        except Exception as error:
+            if not is_infrastructure(error):
+                raise
+            log.warning("mails_not_settled", mails=len(self._under_way), error=repr(error))
+        finally:
+            await self._carrier.close()
+
+    async def _take(self, now: datetime) -> None:
+        room = self._limits.batch - len(self._under_way)
+        if room <= 0 or self._carrier.paused:
+            return
+        # Before the lease begins, so that ours ends no later than the database's.
+        give_up_at = time.monotonic() + self._limits.lease_seconds - self._limits.mail_seconds
+        for mail in await self._ledger.take_due(now, room):
+            self._under_way[asyncio.create_task(self._send(mail, now, give_up_at))] = mail
+        metrics.MAILS_UNDER_WAY.set(len(self._under_way))
+
+    async def _send(self, mail: DueMail, now: datetime, give_up_at: float) -> Outcome:
+        if mail.person_id not in mail.people:
+            return Untried()  # erased since; the next round closes it
+        try:
+            letter = self._writer.write(mail, now)
+            return await self._carrier.carry(letter, give_up_at=give_up_at)
+        except Exception:
+            # A fault of ours with this one mail: the others go on, and it ends as expired if nobody mends it.
+            log.exception("mail_not_written", notification=str(mail.notification_id), kind=mail.kind)
+            return Deferred(0)
+
+    async def _settle(self, now: datetime) -> int:
+        """Write the results. They are kept until the commit: lost, they would send the mails again."""
+        done = [task for task in self._under_way if task.done() and not task.cancelled()]
+        if not done:
+            return 0
+        verdicts = [
+            (
+                mail := self._under_way[task],
+                judge(task.result(), attempt=mail.attempt, policy=self._limits.retry, chance=random.random()),  # noqa: S311
+            )
+            for task in done
+        ]
+        changes = await self._ledger.settle(verdicts, now)
+        for task in done:
+            del self._under_way[task]
+        metrics.MAILS_UNDER_WAY.set(len(self._under_way))
+        _count(changes)
+        return sum(verdict.tried for _, verdict in verdicts)
+
+    async def _show_gauges(self) -> None:
+        if time.monotonic() >= self._gauges_at:
+            self._gauges_at = time.monotonic() + _GAUGES_EVERY_SECONDS
+            await self._ledger.count_open()
+
+
+def _count(changes: Iterable[Changed]) -> None:
+    for change in changes:
+        metrics.MAILS.labels(change.kind, change.status, change.status_reason or "").inc()

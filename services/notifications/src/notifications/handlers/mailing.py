@@ -1,0 +1,135 @@
+"""Events to mails: each function translates one contract to the domain's planning and enters the result in the book.
+
+`feedback.submitted` and `match.at_risk` have no function here: they never cause a mail to the other side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from mentorstream_events import Event, Value
+from mentorstream_events.feedback import FeedbackRequested
+from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
+from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled, SeriesBlocked
+from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
+from mentorstream_events.values import Attendee, Member
+
+from ..domain import planning
+from ..domain.book import Book
+from ..domain.mail import Occasion
+from ..domain.planning import Agreed, Recipient, Slot
+
+
+def on_participant_registered(event: Event[ParticipantRegistered], book: Book) -> None:
+    """Welcome."""
+    data = event.data
+    role = "both" if len(set(data.roles)) > 1 else data.roles[0]
+    recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=role)
+    book.post([planning.welcome(_occasion(event, data.program_id), data.participant_id, recipient)])
+
+
+def on_participant_withdrawn(event: Event[ParticipantWithdrawn], book: Book) -> None:
+    """No welcome and no word about waiting to who left before it went out."""
+    book.void(event.data.participant_id, ("registered", "waitlisted"), "withdrawn")
+
+
+def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -> None:
+    """A mentee has to wait."""
+    data = event.data
+    recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=data.role)
+    occasion = _occasion(event, data.program_id)
+    mail = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since)
+    book.post([] if mail is None else [mail])
+
+
+def on_match_proposed(event: Event[MatchProposed], book: Book) -> None:
+    """Ask the mentor."""
+    data = event.data
+    mentor, *mentees = _recipients((data.mentor, *data.mentees))
+    occasion = _occasion(event, data.program_id)
+    book.post([planning.proposal(occasion, data.match_id, mentor, mentees, data.expires_at)])
+
+
+def on_match_confirmed(event: Event[MatchConfirmed], book: Book) -> None:
+    """Tell all sides who the others are. A proposal that was not sent by now is answered."""
+    data, terms = event.data, event.data.terms
+    agreed = Agreed(
+        cadence_days=terms.cadence_days,
+        meeting_minutes=terms.meeting_minutes,
+        weeks=terms.weeks,
+        ends_at=data.ends_at,
+    )
+    book.void(data.match_id, ("proposal",), "newer_revision")
+    members = _recipients((data.mentor, *data.mentees))
+    book.post(planning.match(_occasion(event, data.program_id), data.match_id, members, agreed))
+
+
+def on_match_ended(event: Event[MatchEnded], book: Book) -> None:
+    """Tell those who were told that it began; of a mere proposal, nobody but the mentor ever heard."""
+    data = event.data
+    book.void(data.match_id, ("proposal",), "match_over")
+    if not data.was_confirmed:
+        return
+    # The event names people without their organisations; the mails of the beginning have both.
+    told = [
+        Recipient(person_id=entry.person_id, organisation_id=entry.organisation_id, role="")
+        for entry in book.about(data.match_id, "match")
+    ]
+    term_over = data.reason == "term_over"
+    book.post(planning.match_ended(_occasion(event, data.program_id), data.match_id, told, term_over=term_over))
+
+
+def on_series_blocked(event: Event[SeriesBlocked], book: Book) -> None:
+    """No common time: everybody is asked for other hours."""
+    data = event.data
+    attendees = _recipients(data.attendees)
+    occasion = _occasion(event, data.program_id)
+    book.post(planning.no_common_time(occasion, data.match_id, attendees, data.longest_common_minutes))
+
+
+def on_meeting_scheduled(event: Event[MeetingScheduled], book: Book) -> None:
+    """Invite."""
+    book.post(planning.invitation(_occasion(event, event.data.program_id), *_meeting(event.data)))
+
+
+def on_meeting_rescheduled(event: Event[MeetingRescheduled], book: Book) -> None:
+    """Invite to the new time."""
+    book.post(planning.invitation(_occasion(event, event.data.program_id), *_meeting(event.data)))
+
+
+def on_meeting_cancelled(event: Event[MeetingCancelled], book: Book) -> None:
+    """Take the invitation back."""
+    book.post(planning.cancellation(_occasion(event, event.data.program_id), *_meeting(event.data)))
+
+
+def on_feedback_requested(event: Event[FeedbackRequested], book: Book) -> None:
+    """Ask how it went."""
+    data = event.data
+    recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=data.role)
+    occasion = _occasion(event, data.program_id)
+    book.post([planning.feedback_request(occasion, data.request_id, recipient, data.meeting_ended_at, data.expires_at)])
+
+
+def _occasion(event: Event[Value], program_id: UUID) -> Occasion:
+    return Occasion(cause_id=event.id, program_id=program_id, time=event.time, traceparent=event.traceparent)
+
+
+def _recipients(people: Iterable[Member] | Iterable[Attendee]) -> list[Recipient]:
+    return [
+        Recipient(
+            person_id=person.person_id, organisation_id=person.organisation_id, role=person.role, zone=person.zone
+        )
+        for person in people
+    ]
+
+
+def _meeting(data: MeetingScheduled | MeetingRescheduled | MeetingCancelled) -> tuple[list[Recipient], Slot]:
+    slot = Slot(
+        meeting_id=data.meeting_id,
+        revision=data.revision,
+        starts_at=data.starts_at,
+        ends_at=data.ends_at,
+        previous_starts_at=data.previous_starts_at if isinstance(data, MeetingRescheduled) else None,
+    )
+    return _recipients(data.attendees), slot
