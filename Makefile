@@ -1,0 +1,38 @@
+# An index: each target is a line that calls something that does the work. Everything sets itself up (see deploy/).
+# PYTHON=/path/to/python3.13 names the Python to use, REPORT=FILE writes the demo's result, KEEP=1 keeps it running.
+
+MENTORSTREAM := .venv/bin/mentorstream
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint format demo up down status clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+setup: ## Make or update the virtual environment in .venv
+	@PYTHON="$(PYTHON)" sh deploy/bootstrap.sh
+
+test: setup ## Run every check: linters, types, import rules, all tests
+	@sh deploy/check.sh
+
+lint: setup ## Run the checks that need no servers
+	@sh deploy/check.sh lint
+
+format: setup ## Format the code and mend what ruff can mend
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+demo: setup ## Run the demo: four weeks of twelve organisations in about a minute
+	@$(MENTORSTREAM) demo $(if $(REPORT),--report "$(REPORT)") $(if $(KEEP),--keep)
+
+up: setup ## Start the local system: Kafka, PostgreSQL, mail sink, six services
+	@$(MENTORSTREAM) up
+
+down: ## Stop the local system; its data stays in .local
+	@$(MENTORSTREAM) down
+
+status: ## Show what of the local system runs
+	@$(MENTORSTREAM) status
+
+clean: ## Stop the local system; remove its data, the caches and .venv
+	@if [ -x $(MENTORSTREAM) ]; then $(MENTORSTREAM) down || [ $$? -eq 3 ]; fi
+	@rm -rf .local .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* .venv
