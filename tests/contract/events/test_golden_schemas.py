@@ -73,8 +73,6 @@ def test_a_contract_that_disappears_is_a_violation() -> None:
 
 def _checkout(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     """Point the generators at an empty checkout."""
-    monkeypatch.setattr("mentorstream_events.__main__.repository", lambda: root)
+    monkeypatch.setattr(artifacts, "repository", lambda: root)
     monkeypatch.setattr(artifacts, "DIRECTORY", root / "schemas")
-    monkeypatch.setattr(
-        "mentorstream_events.generate.artifacts.golden_schemas", lambda: golden_schemas(root / "schemas")
-    )
+    monkeypatch.setattr(artifacts, "golden_schemas", lambda: golden_schemas(root / "schemas"))

@@ -10,15 +10,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from .generate.artifacts import (
-    REGENERATE,
-    NotACheckoutError,
-    published_incompatibilities,
-    repository,
-    stale_files,
-    write,
-)
-
 _ADVICE = """\
 A published version of a type only grows by optional fields. Instead of changing it, add a new version:
 write the new model, register it as the type's next version in catalog.py, and keep the old one until no topic
@@ -33,21 +24,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("check", help="exit 1 when a generated file is not current or a change breaks a reader")
     command = parser.parse_args(arguments).command
     try:
-        documents = repository() / "docs/events"
-    except NotACheckoutError as error:
+        from .generate import artifacts
+    except ModuleNotFoundError as error:
+        return _fail(f"{error}; install the extra: pip install 'mentorstream-events[generate]'")
+    try:
+        root = artifacts.repository()
+    except artifacts.NotACheckoutError as error:
         return _fail(str(error))
-    if broken := published_incompatibilities():
+    documents = root / "docs/events"
+    if broken := artifacts.published_incompatibilities():
         return _fail("These changes break a reader:", *(f"  {line}" for line in broken), _ADVICE)
     if command == "regenerate":
-        written = write(documents)
-        sys.stdout.writelines(f"wrote {path.relative_to(repository())}\n" for path in written)
+        written = artifacts.write(documents)
+        sys.stdout.writelines(f"wrote {path.relative_to(root)}\n" for path in written)
         sys.stdout.write(f"{len(written)} written, the rest was current\n")
         return 0
-    if stale := stale_files(documents):
+    if stale := artifacts.stale_files(documents):
         return _fail(
             "These files are not current:",
-            *(f"  {path.relative_to(repository())}" for path in stale),
-            f"Run: {REGENERATE}",
+            *(f"  {path.relative_to(root)}" for path in stale),
+            f"Run: {artifacts.REGENERATE}",
         )
     sys.stdout.write("all generated files are current\n")
     return 0

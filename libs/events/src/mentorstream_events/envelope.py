@@ -99,8 +99,9 @@ class SequenceNumber(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> SequenceNumber:
         """Raises ValueError for anything that `encode` did not write."""
-        incarnation, number = text[:6], text[7:]
-        if len(text) != _SEQUENCE_WIDTH or text[6] != "." or not ((incarnation + number).isdigit() and text.isascii()):
+        incarnation, _, number = text.partition(".")
+        digits = incarnation.isdigit() and number.isdigit() and text.isascii()
+        if not digits or len(incarnation) != 6 or len(number) != 18:
             raise ValueError(f"{text[:64]!r} is no sequence number")
         return cls(int(incarnation), int(number))
 
