@@ -1,0 +1,260 @@
+"""Intake's records in PostgreSQL: one transaction for a group of requests of one organisation.
+
+The order of locks is the organisation's row, then program rows by id, then (in the runtime) outbox sequences by topic
+and key. No transaction waits for an organisation while it holds a program, so waiting never goes in a circle. People
+need no lock of their own: they belong to one organisation, whose lock is held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+import intake
+from mentorstream_runtime.database import Connection, Pool, columns_of, load_queries, transaction
+from mentorstream_runtime.outbox import Outgoing
+
+from ..domain.book import Book, Organisation
+from ..domain.records import Identity, Participant, Person, Program
+from ..handlers.ports import AcceptedRow, Earlier, Needs, RequestKey
+
+QUERIES: Final = load_queries(intake.__file__)
+
+
+class Publisher(Protocol):
+    """The runtime, as far as it is needed here."""
+
+    async def write(self, connection: Connection, events: Sequence[Outgoing]) -> None:
+        """Put events into the outbox."""
+        ...
+
+    def wake(self) -> None:
+        """Let them be published now."""
+        ...
+
+
+class PostgresStore:
+    """Opens transactions as the worker."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, mint: Callable[[], UUID]) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._mint = mint
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, organisation: Organisation) -> AsyncIterator[PostgresTransaction]:
+        """A transaction under the organisation's lock."""
+        async with transaction(self._pool) as connection:
+            await connection.execute(QUERIES["lock_organisation"], organisation.organisation_id)
+            yield PostgresTransaction(connection, organisation, self._publisher, self._mint)
+
+    def wake(self) -> None:
+        """Let the outbox be published now."""
+        self._publisher.wake()
+
+
+class PostgresTransaction:
+    """What can be done in one transaction; every statement is limited to the organisation's own."""
+
+    def __init__(
+        self, connection: Connection, organisation: Organisation, publisher: Publisher, mint: Callable[[], UUID]
+    ) -> None:
+        self._connection = connection
+        self._organisation = organisation
+        self._id = organisation.organisation_id
+        self._publisher = publisher
+        self._mint = mint
+
+    async def earlier(self, keys: Sequence[RequestKey]) -> Mapping[RequestKey, Earlier]:
+        """Which of these were accepted before."""
+        rows = await self._connection.fetch(
+            QUERIES["load_accepted"], self._id, [source for source, _ in keys], [identifier for _, identifier in keys]
+        )
+        return {(row["source"], row["id"]): Earlier(row["digest"], row["answer"]) for row in rows}
+
+    async def organisations(self, names: frozenset[str]) -> Mapping[str, UUID]:
+        """Ids of those of the named organisations that exist."""
+        rows = await self._connection.fetch(QUERIES["load_organisations"], sorted(names))
+        return {row["name"]: row["organisation_id"] for row in rows}
+
+    async def open_book(self, needs: Needs) -> Book:
+        """Fetch people, then their places, then lock the programs of both and read those last."""
+        people: list[Record] = []
+        participants: list[Record] = []
+        if needs.references:
+            people = await self._connection.fetch(
+                QUERIES["load_people"], self._id, list(needs.references), list(needs.line_references)
+            )
+            touched = [row["person_id"] for row in people if row["touched"]]
+            if touched:
+                participants = await self._connection.fetch(QUERIES["load_participants"], self._id, touched)
+        programs = await self._locked_programs({row["program_id"] for row in participants}, needs)
+        return Book(
+            self._organisation,
+            people=map(_person, people),
+            participants=map(_participant, participants),
+            programs=programs,
+            mint=self._mint,
+        )
+
+    async def _locked_programs(self, ids: set[UUID], needs: Needs) -> Sequence[Program]:
+        if not ids and not needs.programs:
+            return []
+        named = sorted(needs.programs)
+        rows = await self._connection.fetch(QUERIES["lock_programs"], sorted(ids), *columns_of(list(named), 2))
+        admitted: dict[UUID, set[UUID]] = {row["program_id"]: set() for row in rows}
+        for row in await self._connection.fetch(QUERIES["load_admitted"], list(admitted)):
+            admitted[row["program_id"]].add(row["organisation_id"])
+        return [_program(row, frozenset(admitted[row["program_id"]])) for row in rows]
+
+    async def store(self, book: Book, accepted: Sequence[AcceptedRow]) -> None:
+        """Write what changed in the book, one statement for each table, and which requests were accepted."""
+        await self._store_programs([book.programs[program_id] for program_id in book.changed_programs])
+        await self._store_people([book.people[person_id] for person_id in book.changed_people])
+        await self._store_participants([book.participants[key] for key in book.changed_participants])
+        if accepted:
+            rows = [(*row.key, row.digest, _json(row.answer)) for row in accepted]
+            await self._connection.execute(
+                QUERIES["store_accepted"], self._id, *columns_of(list(rows), 4), accepted[0].accepted_at
+            )
+
+    async def _store_programs(self, programs: Sequence[Program]) -> None:
+        if not programs:
+            return
+        rows = [
+            (
+                each.program_id,
+                each.reference,
+                each.title,
+                each.kind,
+                ",".join(each.roles),
+                each.version,
+                _json(each.policy),
+                _json(each.terms),
+            )
+            for each in programs
+        ]
+        await self._connection.execute(
+            QUERIES["store_programs"], self._id, *columns_of(rows, 8), self._organisation.name
+        )
+        # Who was admitted before and is no longer has to go; whoever stays is written anew.
+        await self._connection.execute(QUERIES["forget_admitted"], [each.program_id for each in programs])
+        admitted = [(each.program_id, other) for each in programs for other in sorted(each.organisations)]
+        await self._connection.execute(QUERIES["store_admitted"], *columns_of(list(admitted), 2))
+
+    async def _store_people(self, people: Sequence[Person]) -> None:
+        if not people:
+            return
+        rows = [
+            (
+                each.person_id,
+                each.reference,
+                each.version,
+                each.identity.full_name if each.identity else None,
+                each.identity.email if each.identity else None,
+                each.identity.zone if each.identity else None,
+                each.identity.locale if each.identity else None,
+                each.manager_id,
+            )
+            for each in people
+        ]
+        await self._connection.execute(QUERIES["store_people"], self._id, *columns_of(list(rows), 8))
+
+    async def _store_participants(self, participants: Sequence[Participant]) -> None:
+        if not participants:
+            return
+        rows = [
+            (
+                each.participant_id,
+                each.program_id,
+                each.person_id,
+                each.organisation_id,
+                ",".join(each.roles),
+                _json(each.details),
+                "{" + ",".join(map(str, each.blocks)) + "}",
+                each.active,
+            )
+            for each in participants
+        ]
+        await self._connection.execute(QUERIES["store_participants"], *columns_of(list(rows), 8))
+
+    async def lines_of(self, program_id: UUID, levels: int) -> Sequence[tuple[UUID, Sequence[UUID]]]:
+        """Chains of managers of everybody in a program who has a manager."""
+        rows = await self._connection.fetch(QUERIES["load_lines"], program_id, levels)
+        return [(row["person_id"], row["managers"]) for row in rows]
+
+    async def erase(self, person: Person, now: datetime) -> None:
+        """Delete all that is known of a person, and enter their id into the ledger of the erased."""
+        await self._connection.execute(QUERIES["erase_participants"], person.person_id)
+        await self._connection.execute(QUERIES["erase_blocks"], self._id, person.person_id)
+        await self._connection.execute(QUERIES["erase_person"], person.person_id)
+        await self._connection.execute(QUERIES["record_erasure"], person.person_id, now)
+
+    async def publish(self, events: Sequence[Outgoing]) -> None:
+        """Put facts into the outbox."""
+        await self._publisher.write(self._connection, events)
+
+
+class AcceptedRequestsTimer:
+    """Forgets accepted requests after their time, so that an id may be used again and no digest is kept for ever."""
+
+    name = "forget_accepted_requests"
+
+    def __init__(self, pool: Pool, keep: timedelta, *, batch: int = 5000) -> None:
+        self._pool = pool
+        self._keep = keep
+        self._batch = batch
+
+    async def run_due(self, now: datetime) -> int:
+        """Delete at most a batch of those past their time; returns how many."""
+        status = await self._pool.execute(QUERIES["forget_accepted"], now - self._keep, self._batch)
+        return int(status.rpartition(" ")[2])
+
+    async def next_due(self) -> datetime | None:
+        """When the oldest one is past its time."""
+        oldest = await self._pool.fetchval(QUERIES["oldest_accepted"])
+        return None if oldest is None else oldest + self._keep
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _person(row: Record) -> Person:
+    identity = Identity(row["full_name"], row["email"], row["zone"], row["locale"]) if row["version"] else None
+    return Person(row["person_id"], row["reference"], row["version"], identity, row["manager_id"])
+
+
+def _participant(row: Record) -> Participant:
+    return Participant(
+        row["participant_id"],
+        row["program_id"],
+        row["person_id"],
+        row["organisation_id"],
+        tuple(row["roles"]),
+        row["details"],
+        tuple(row["blocks"]),
+        row["active"],
+    )
+
+
+def _program(row: Record, organisations: frozenset[UUID]) -> Program:
+    return Program(
+        program_id=row["program_id"],
+        organisation_id=row["organisation_id"],
+        owner=row["owner"],
+        reference=row["reference"],
+        title=row["title"],
+        kind=row["kind"],
+        roles=tuple(row["roles"]),
+        organisations=organisations,
+        version=row["version"],
+        policy=row["policy"],
+        terms=row["terms"],
+    )

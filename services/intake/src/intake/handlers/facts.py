@@ -1,0 +1,131 @@
+"""What intake publishes of its records: each record as the wire model of its fact.
+
+Only here do stored details become contracts, so that a stored detail and an event cannot drift apart unnoticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from mentorstream_events.partner import ParticipantDetails
+from mentorstream_events.people import PersonKnown
+from mentorstream_events.registrations import (
+    ParticipantRegistered,
+    ParticipantUpdated,
+    ParticipantWithdrawn,
+    ProgramConfigured,
+    ReportingLineChanged,
+)
+from mentorstream_events.values import Policy, ReportingLine, Terms
+
+from ..domain import checks
+from ..domain.book import Book
+from ..domain.records import Participant, Person, Program
+
+ParticipantT = TypeVar("ParticipantT", ParticipantRegistered, ParticipantUpdated)
+
+BLOCKS_LIMIT: Final = 200
+LINES_LIMIT: Final = 1000
+
+
+def stored_details(details: ParticipantDetails) -> dict[str, Any]:
+    """What is kept of a participant's details: the event's fields, without those that other records hold."""
+    hours = sorted(
+        (checks.WEEKDAYS.index(each.weekday) + 1, checks.minute_of(each.start), checks.minute_of(each.end))
+        for each in details.availability
+    )
+    return {
+        "capacity": details.capacity if "mentor" in details.roles else 0,
+        "credentials": list(details.credentials),
+        "languages": list(details.languages),
+        "availability": [{"weekday": day, "start_minute": start, "end_minute": end} for day, start, end in hours],
+        "offers": [{"skill": each.skill, "level": each.level} for each in details.offers],
+        "wants": [{"skill": each.skill, "level": each.level} for each in details.wants],
+        "goals": list(details.goals),
+        "interests": list(details.interests),
+        "values": list(details.values),
+        "style": details.style,
+        "industry": details.industry,
+        "seniority": details.seniority,
+    }
+
+
+def participant_fact(model: type[ParticipantT], book: Book, participant: Participant) -> ParticipantT:
+    """A participant with all that matching needs: zone, chain of managers, people not to be matched with."""
+    person, program = book.people[participant.person_id], book.programs[participant.program_id]
+    if person.identity is None:
+        raise AssertionError(f"participant {participant.participant_id} has a person without a zone")
+    profile = {**participant.details, "zone": person.identity.zone}
+    return msgspec.convert(
+        {
+            "program_id": participant.program_id,
+            "participant_id": participant.participant_id,
+            "person_id": participant.person_id,
+            "organisation_id": participant.organisation_id,
+            "roles": participant.roles,
+            "capacity": profile.pop("capacity"),
+            "credentials": profile.pop("credentials"),
+            "profile": profile,
+            "managers": book.lines.chain(participant.person_id, program.boss_levels),
+            # Each side of a block is told on its own event, so those beyond the limit are still known from theirs.
+            "blocks": book.barred(participant)[:BLOCKS_LIMIT],
+        },
+        model,
+    )
+
+
+def withdrawn_fact(participant: Participant, *, erased: bool = False) -> ParticipantWithdrawn:
+    """A participant who left, or was erased."""
+    return ParticipantWithdrawn(
+        program_id=participant.program_id,
+        participant_id=participant.participant_id,
+        person_id=participant.person_id,
+        reason="erased" if erased else "withdrawn",
+    )
+
+
+def person_fact(book: Book, person: Person) -> PersonKnown:
+    """A person as the topic `people` shows them."""
+    if person.identity is None:
+        raise AssertionError(f"person {person.person_id} is a placeholder: there is nothing to tell")
+    return PersonKnown(
+        person_id=person.person_id,
+        organisation_id=book.organisation.organisation_id,
+        version=person.version,
+        full_name=person.identity.full_name,
+        email=person.identity.email,
+        zone=person.identity.zone,
+        locale=person.identity.locale,
+    )
+
+
+def program_fact(program: Program) -> ProgramConfigured:
+    """A program; the owner is the first of its organisations, the others follow in id order."""
+    others = sorted(program.organisations - {program.organisation_id})
+    return ProgramConfigured(
+        program_id=program.program_id,
+        organisation_id=program.organisation_id,
+        organisations=(program.organisation_id, *others),
+        title=program.title,
+        kind=cast("Any", program.kind),  # one of the contract's, as it came in by the contract of the request
+        policy=msgspec.convert({**program.policy, "version": program.version}, Policy),
+        terms=msgspec.convert(program.terms, Terms),
+    )
+
+
+def line_facts(program_id: UUID, lines: Sequence[tuple[UUID, Sequence[UUID]]]) -> list[ReportingLineChanged]:
+    """New chains of managers for a program, as many events as the contract's limit makes of them."""
+    return [
+        ReportingLineChanged(
+            program_id=program_id,
+            lines=tuple(
+                ReportingLine(person_id=person_id, managers=tuple(managers))
+                for person_id, managers in lines[start : start + LINES_LIMIT]
+            ),
+        )
+        for start in range(0, len(lines), LINES_LIMIT)
+    ]

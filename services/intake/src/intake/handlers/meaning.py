@@ -1,0 +1,104 @@
+"""What a well-formed request may still get wrong, as far as no state is needed to tell.
+
+Goes through every field that a schema cannot judge and returns all faults, with pointers from the request's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import singledispatch
+from typing import Any
+
+import msgspec
+
+from mentorstream_events.partner import (
+    ConfigureProgram,
+    ParticipantDetails,
+    PersonDetails,
+    RegisterParticipant,
+    Request,
+    SetReportingLine,
+    UpdateParticipant,
+    UpdatePerson,
+)
+
+from ..domain import checks
+from ..domain.refusals import Violation
+
+
+def meaning_faults(request: Request, document: Any) -> list[Violation]:
+    """All faults of a request. `document` is what the partner sent, which shows what was left out."""
+    return list(_faults(request, document))
+
+
+@singledispatch
+def _faults(_request: Request, _document: Any) -> Iterator[Violation]:
+    return iter(())
+
+
+@_faults.register
+def _(request: ConfigureProgram, _document: Any) -> Iterator[Violation]:
+    yield from checks.text_faults(request.title, "/title")
+    yield from checks.double_faults(request.roles, "/roles")
+    yield from checks.double_faults(request.open_to, "/open_to")
+    yield from checks.double_faults(request.policy.mentor_credentials, "/policy/mentor_credentials")
+    yield from checks.weight_faults(msgspec.structs.asdict(request.policy.weights), "/policy/weights")
+
+
+@_faults.register
+def _(request: RegisterParticipant, document: Any) -> Iterator[Violation]:
+    yield from _person_faults(request.person, "/person")
+    yield from _participant_faults(request.participant, document["participant"], request.person.reference)
+    if request.manager == request.person.reference:
+        yield Violation("/manager", "names the person as their own manager")
+
+
+@_faults.register
+def _(request: UpdateParticipant, document: Any) -> Iterator[Violation]:
+    yield from _participant_faults(request.participant, document["participant"], request.person)
+
+
+@_faults.register
+def _(request: UpdatePerson, _document: Any) -> Iterator[Violation]:
+    yield from _person_faults(request.person, "/person")
+
+
+@_faults.register
+def _(request: SetReportingLine, _document: Any) -> Iterator[Violation]:
+    if request.manager == request.person:
+        yield Violation("/manager", "names the person as their own manager")
+
+
+def _person_faults(person: PersonDetails, pointer: str) -> Iterator[Violation]:
+    yield from checks.text_faults(person.full_name, f"{pointer}/full_name")
+    yield from checks.email_faults(person.email, f"{pointer}/email")
+    yield from checks.zone_faults(person.zone, f"{pointer}/zone")
+
+
+def _participant_faults(
+    details: ParticipantDetails, document: Mapping[str, Any], reference: str
+) -> Iterator[Violation]:
+    pointer = "/participant"
+    yield from checks.double_faults(details.roles, f"{pointer}/roles")
+    yield from checks.capacity_faults(details.roles, document.get("capacity"), f"{pointer}/capacity")
+    hours = [
+        (checks.WEEKDAYS.index(each.weekday) + 1, checks.minute_of(each.start), checks.minute_of(each.end))
+        for each in details.availability
+    ]
+    yield from checks.hours_faults(hours, f"{pointer}/availability")
+    for name in ("languages", "goals", "interests", "values", "credentials", "blocks"):
+        yield from checks.double_faults(getattr(details, name), f"{pointer}/{name}")
+    for name in ("offers", "wants"):
+        yield from checks.double_faults([each.skill for each in getattr(details, name)], f"{pointer}/{name}")
+    if reference in details.blocks:
+        index = details.blocks.index(reference)
+        yield Violation(f"{pointer}/blocks/{index}", "names the person themselves")
+    for name in ("goals", "interests", "values", "credentials"):
+        for index, tag in enumerate(getattr(details, name)):
+            yield from checks.text_faults(tag, f"{pointer}/{name}/{index}")
+    for name in ("offers", "wants"):
+        for index, each in enumerate(getattr(details, name)):
+            yield from checks.text_faults(each.skill, f"{pointer}/{name}/{index}/skill")
+    for name in ("style", "industry"):
+        if getattr(details, name) is not None:
+            yield from checks.text_faults(getattr(details, name), f"{pointer}/{name}")

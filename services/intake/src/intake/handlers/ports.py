@@ -1,0 +1,89 @@
+"""What acceptance needs of the outside: a transaction under an organisation's lock, and business time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from mentorstream_runtime.outbox import Outgoing
+
+from ..domain.book import Book, Organisation
+from ..domain.records import Person
+
+RequestKey = tuple[str, str]  # a partner's own (source, id)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a group of requests names. `line_references` are those whose own manager may change."""
+
+    references: frozenset[str] = frozenset()
+    line_references: frozenset[str] = frozenset()
+    programs: frozenset[tuple[str, str]] = frozenset()
+    organisations: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A request accepted before, with the answer that was given."""
+
+    digest: bytes
+    answer: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRow:
+    """A request to be remembered as accepted."""
+
+    key: RequestKey
+    digest: bytes
+    answer: Mapping[str, Any]
+    accepted_at: datetime
+
+
+class Transaction(Protocol):
+    """One open transaction that holds the organisation's lock. It commits when its block ends without an error."""
+
+    async def earlier(self, keys: Sequence[RequestKey]) -> Mapping[RequestKey, Earlier]:
+        """Which of these were accepted before."""
+        ...
+
+    async def open_book(self, needs: Needs) -> Book:
+        """Lock the programs concerned and fetch all that the requests touch."""
+        ...
+
+    async def organisations(self, names: frozenset[str]) -> Mapping[str, UUID]:
+        """Ids of those of the named organisations that exist."""
+        ...
+
+    async def store(self, book: Book, accepted: Sequence[AcceptedRow]) -> None:
+        """Write what changed in the book, and which requests were accepted, all at the same time."""
+        ...
+
+    async def lines_of(self, program_id: UUID, levels: int) -> Sequence[tuple[UUID, Sequence[UUID]]]:
+        """Chains of managers of everybody in a program who has a manager, whichever organisation they are of."""
+        ...
+
+    async def erase(self, person: Person, now: datetime) -> None:
+        """Delete all that is known of a person, and enter their id into the ledger of the erased."""
+        ...
+
+    async def publish(self, events: Sequence[Outgoing]) -> None:
+        """Put facts into the outbox."""
+        ...
+
+
+class Store(Protocol):
+    """Opens transactions. `wake` after a commit lets the outbox be published at once."""
+
+    def transaction(self, organisation: Organisation) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction under the organisation's lock."""
+        ...
+
+    def wake(self) -> None:
+        """Something is in the outbox."""
+        ...
