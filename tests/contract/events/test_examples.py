@@ -14,6 +14,7 @@ from mentorstream_events import (
     CONTRACTS,
     TOPICS,
     SequenceNumber,
+    contract_of,
     decode,
     encode_data,
     encode_headers,
@@ -22,6 +23,7 @@ from mentorstream_events import (
 from mentorstream_events.examples import Example, PartnerExample, examples_for, load_examples, load_partner_examples
 from mentorstream_events.generate.schemas import golden_schemas
 from mentorstream_events.partner import REQUESTS
+from mentorstream_events.registrations import ProgramConfigured
 
 EXAMPLES = load_examples()
 PARTNER_EXAMPLES = load_partner_examples()
@@ -80,6 +82,18 @@ def test_a_partner_example_fits_its_golden_schema(example: PartnerExample) -> No
     validate(json.loads(example.data), f"partner/{example.type}.json")
     assert not has_control_character(example.document)
     assert example.name.partition("--")[0] == example.type
+
+
+def test_what_no_reader_would_take_is_not_written() -> None:
+    configured = next(each for each in EXAMPLES if isinstance(each.event.data, ProgramConfigured)).event.data
+    with pytest.raises(ValueError, match="a text in ProgramConfigured has a control character"):
+        encode_data(msgspec.structs.replace(configured, title="Women in data\n2026"))
+
+
+def test_a_model_names_its_contract_and_its_key() -> None:
+    for each in EXAMPLES:
+        assert contract_of(each.event.data) is each.contract
+        assert each.contract.key_of(each.event.data).encode() == each.key
 
 
 def test_the_story_is_told_in_order_without_a_gap() -> None:

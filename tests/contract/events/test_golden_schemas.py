@@ -71,6 +71,16 @@ def test_a_contract_that_disappears_is_a_violation() -> None:
     ]
 
 
+def test_without_a_checkout_there_is_nothing_to_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        artifacts, "__file__", str(tmp_path / "site-packages/mentorstream_events/generate/artifacts.py")
+    )
+    assert main(["check"]) == 1
+    assert "not in a checkout" in capsys.readouterr().err
+
+
 def _checkout(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
     """Point the generators at an empty checkout."""
     monkeypatch.setattr(artifacts, "repository", lambda: root)

@@ -11,19 +11,30 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Role, Timestamp, Value
+from .values import (
+    MatchId,
+    MeetingId,
+    OrganisationId,
+    ParticipantId,
+    PersonId,
+    ProgramId,
+    RequestId,
+    Role,
+    Timestamp,
+    Value,
+)
 
 
 class FeedbackRequested(Value, frozen=True, kw_only=True):
     """One participant of one held meeting is asked how it went."""
 
-    program_id: UUID
-    match_id: UUID
-    meeting_id: UUID
-    request_id: UUID
-    participant_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    meeting_id: MeetingId
+    request_id: RequestId
+    participant_id: ParticipantId
+    person_id: PersonId
+    organisation_id: OrganisationId
     role: Role
     meeting_ended_at: Timestamp
     expires_at: Timestamp
@@ -32,12 +43,12 @@ class FeedbackRequested(Value, frozen=True, kw_only=True):
 class FeedbackSubmitted(Value, frozen=True, kw_only=True):
     """One participant answered."""
 
-    program_id: UUID
-    match_id: UUID
-    meeting_id: UUID
-    request_id: UUID
-    participant_id: UUID
-    organisation_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    meeting_id: MeetingId
+    request_id: RequestId
+    participant_id: ParticipantId
+    organisation_id: OrganisationId
     role: Role
     rating: Annotated[int, Meta(ge=1, le=5)]
     took_place: bool
@@ -46,8 +57,8 @@ class FeedbackSubmitted(Value, frozen=True, kw_only=True):
 class MatchAtRisk(Value, frozen=True, kw_only=True):
     """A pair shows a sign of trouble. Goes to coordinators, never to the other side."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     organisation_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=51)]
     signal: Literal["low_rating", "not_held"]
-    meeting_id: UUID
+    meeting_id: MeetingId

@@ -7,7 +7,21 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Fraction, Member, Reason, Role, Terms, Timestamp, Value, Version
+from .values import (
+    Fraction,
+    MatchId,
+    Member,
+    OrganisationId,
+    ParticipantId,
+    PersonId,
+    ProgramId,
+    Reason,
+    Role,
+    Terms,
+    Timestamp,
+    Value,
+    Version,
+)
 
 Facets = Annotated[
     dict[Annotated[str, Meta(min_length=1, max_length=40)], float],
@@ -18,8 +32,8 @@ Facets = Annotated[
 class MatchProposed(Value, frozen=True, kw_only=True):
     """A match that waits for the mentor's answer. It holds a place of the mentor's capacity meanwhile."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     mentor: Member
     mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     score: Fraction
@@ -31,8 +45,8 @@ class MatchProposed(Value, frozen=True, kw_only=True):
 class MatchConfirmed(Value, frozen=True, kw_only=True):
     """A match began. Carries its people's zones and hours and its terms: scheduling needs nothing else."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     mentor: Member
     mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     score: Fraction
@@ -45,8 +59,8 @@ class MatchConfirmed(Value, frozen=True, kw_only=True):
 class MatchChanged(Value, frozen=True, kw_only=True):
     """A running match's members' hours or zones, or its terms, changed; or a new reporting line now runs through it."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     mentor: Member
     mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     terms: Terms
@@ -57,8 +71,8 @@ class MatchChanged(Value, frozen=True, kw_only=True):
 class MatchEnded(Value, frozen=True, kw_only=True):
     """A proposal or a running match is over. Does not say who asked."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     mentor_person_id: UUID
     mentee_person_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=50)]
     organisation_ids: Annotated[tuple[UUID, ...], Meta(min_length=1, max_length=51)]
@@ -69,10 +83,10 @@ class MatchEnded(Value, frozen=True, kw_only=True):
 class ParticipantWaitlisted(Value, frozen=True, kw_only=True):
     """Nobody fits now. They are tried again whenever somebody new or free appears."""
 
-    program_id: UUID
-    participant_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    program_id: ProgramId
+    participant_id: ParticipantId
+    person_id: PersonId
+    organisation_id: OrganisationId
     role: Role
     waiting_since: Timestamp
     reasons: Annotated[tuple[Reason, ...], Meta(max_length=20)]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Attendee, Count, Terms, Timestamp, Value, Version, Zone
+from .values import Attendee, Count, MatchId, MeetingId, ProgramId, SeriesId, Terms, Timestamp, Value, Version, Zone
 
 
 class SeriesPlanned(Value, frozen=True, kw_only=True):
     """A regular time was found. The local time holds in `zone` when clocks change."""
 
-    program_id: UUID
-    match_id: UUID
-    series_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
     zone: Zone
     weekday: Annotated[int, Meta(ge=1, le=7)]
     start_minute: Annotated[int, Meta(ge=0, le=1439)]
@@ -28,8 +27,8 @@ class SeriesPlanned(Value, frozen=True, kw_only=True):
 class SeriesBlocked(Value, frozen=True, kw_only=True):
     """No common time was found, and why: the best that was seen."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     reason: Literal["no_common_hours", "too_short", "booked"]
     longest_common_minutes: Annotated[int, Meta(ge=0, le=10080, description="Longest common interval of a week.")]
     attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
@@ -38,19 +37,19 @@ class SeriesBlocked(Value, frozen=True, kw_only=True):
 class SeriesClosed(Value, frozen=True, kw_only=True):
     """No more meetings come of this match."""
 
-    program_id: UUID
-    match_id: UUID
-    series_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
     reason: Literal["match_ended", "replanned"]
 
 
 class MeetingScheduled(Value, frozen=True, kw_only=True):
     """A meeting is booked for everyone in it."""
 
-    program_id: UUID
-    match_id: UUID
-    series_id: UUID
-    meeting_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
+    meeting_id: MeetingId
     revision: Annotated[Count, Meta(description="The iCalendar SEQUENCE.")]
     starts_at: Timestamp
     ends_at: Timestamp
@@ -60,10 +59,10 @@ class MeetingScheduled(Value, frozen=True, kw_only=True):
 class MeetingRescheduled(Value, frozen=True, kw_only=True):
     """A booked meeting moved."""
 
-    program_id: UUID
-    match_id: UUID
-    series_id: UUID
-    meeting_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
+    meeting_id: MeetingId
     revision: Version
     starts_at: Timestamp
     ends_at: Timestamp
@@ -74,10 +73,10 @@ class MeetingRescheduled(Value, frozen=True, kw_only=True):
 class MeetingCancelled(Value, frozen=True, kw_only=True):
     """A booked meeting will not take place."""
 
-    program_id: UUID
-    match_id: UUID
-    series_id: UUID
-    meeting_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
+    meeting_id: MeetingId
     revision: Version
     starts_at: Timestamp
     ends_at: Timestamp
@@ -88,10 +87,10 @@ class MeetingCancelled(Value, frozen=True, kw_only=True):
 class MeetingCompleted(Value, frozen=True, kw_only=True):
     """The end of a booked meeting passed and nobody had cancelled it. Carries its match's terms."""
 
-    program_id: UUID
-    match_id: UUID
-    series_id: UUID
-    meeting_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
+    meeting_id: MeetingId
     starts_at: Timestamp
     ends_at: Timestamp
     attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Value
+from .values import OrganisationId, PersonId, ProgramId, Value
 
 Kind = Literal[
     "registered",
@@ -26,10 +26,10 @@ CauseId = Annotated[str, Meta(min_length=1, max_length=200, description="Id of t
 class NotificationSent(Value, frozen=True, kw_only=True):
     """A message was handed over to the channel's next hop."""
 
-    program_id: UUID
+    program_id: ProgramId
     notification_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    person_id: PersonId
+    organisation_id: OrganisationId
     kind: Kind
     channel: Literal["email"]
     cause_id: CauseId
@@ -38,10 +38,10 @@ class NotificationSent(Value, frozen=True, kw_only=True):
 class NotificationFailed(Value, frozen=True, kw_only=True):
     """A message was given up."""
 
-    program_id: UUID
+    program_id: ProgramId
     notification_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    person_id: PersonId
+    organisation_id: OrganisationId
     kind: Kind
     channel: Literal["email"]
     cause_id: CauseId

@@ -6,18 +6,17 @@ A record with a null value is an erasure: `PersonErased` is how readers see it.
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Email, Language, Value, Version, Zone
+from .values import Email, Language, OrganisationId, PersonId, Value, Version, Zone
 
 
 class PersonKnown(Value, frozen=True, kw_only=True):
     """What an organisation told of a person. A higher version replaces a lower one."""
 
-    person_id: UUID
-    organisation_id: UUID
+    person_id: PersonId
+    organisation_id: OrganisationId
     version: Version
     full_name: Annotated[str, Meta(min_length=1, max_length=200)]
     email: Email
@@ -28,4 +27,4 @@ class PersonKnown(Value, frozen=True, kw_only=True):
 class PersonErased(Value, frozen=True, kw_only=True):
     """The person is to be forgotten everywhere."""
 
-    person_id: UUID
+    person_id: PersonId

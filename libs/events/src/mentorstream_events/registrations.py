@@ -11,13 +11,25 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from .values import Policy, Profile, ReportingLine, Tag, Terms, Value
+from .values import (
+    MatchId,
+    OrganisationId,
+    ParticipantId,
+    PersonId,
+    Policy,
+    Profile,
+    ProgramId,
+    ReportingLine,
+    Tag,
+    Terms,
+    Value,
+)
 
 
 class ProgramConfigured(Value, frozen=True, kw_only=True):
     """A program was created, or its policy, terms or organisations changed."""
 
-    program_id: UUID
+    program_id: ProgramId
     organisation_id: Annotated[UUID, Meta(description="The owner.")]
     organisations: Annotated[
         tuple[UUID, ...],
@@ -32,10 +44,10 @@ class ProgramConfigured(Value, frozen=True, kw_only=True):
 class ParticipantRegistered(Value, frozen=True, kw_only=True):
     """A person joined a program, with all that matching needs to know of them there."""
 
-    program_id: UUID
-    participant_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    program_id: ProgramId
+    participant_id: ParticipantId
+    person_id: PersonId
+    organisation_id: OrganisationId
     roles: Annotated[tuple[Literal["mentor", "mentee"], ...], Meta(min_length=1, max_length=2)]
     capacity: Annotated[int, Meta(ge=0, le=50, description="Mentees at a time; 0 for who is no mentor.")]
     profile: Profile
@@ -47,10 +59,10 @@ class ParticipantRegistered(Value, frozen=True, kw_only=True):
 class ParticipantUpdated(Value, frozen=True, kw_only=True):
     """A participant's details changed. Carries the whole of them, not the difference."""
 
-    program_id: UUID
-    participant_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    program_id: ProgramId
+    participant_id: ParticipantId
+    person_id: PersonId
+    organisation_id: OrganisationId
     roles: Annotated[tuple[Literal["mentor", "mentee"], ...], Meta(min_length=1, max_length=2)]
     capacity: Annotated[int, Meta(ge=0, le=50)]
     profile: Profile
@@ -62,51 +74,51 @@ class ParticipantUpdated(Value, frozen=True, kw_only=True):
 class ParticipantWithdrawn(Value, frozen=True, kw_only=True):
     """A person left a program, or was erased. Their match there ends."""
 
-    program_id: UUID
-    participant_id: UUID
-    person_id: UUID
+    program_id: ProgramId
+    participant_id: ParticipantId
+    person_id: PersonId
     reason: Literal["withdrawn", "erased"] = "withdrawn"
 
 
 class RematchRequested(Value, frozen=True, kw_only=True):
     """A participant asks for another match. Who asked stays between them and the program."""
 
-    program_id: UUID
-    participant_id: UUID
+    program_id: ProgramId
+    participant_id: ParticipantId
     match_id: Annotated[UUID | None, Meta(description="The match to leave; null leaves every one they have.")] = None
 
 
 class ReportingLineChanged(Value, frozen=True, kw_only=True):
     """Managers changed for participants of this program at or below the changed person."""
 
-    program_id: UUID
+    program_id: ProgramId
     lines: Annotated[tuple[ReportingLine, ...], Meta(min_length=1, max_length=1000)]
 
 
 class ProposalAccepted(Value, frozen=True, kw_only=True):
     """The mentor said yes."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
 
 
 class ProposalDeclined(Value, frozen=True, kw_only=True):
     """The mentor said no."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
 
 
 class ExpireProposal(Value, frozen=True, kw_only=True):
     """Request of matching's clock: a proposal had no answer in time."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
 
 
 class EndMatch(Value, frozen=True, kw_only=True):
     """Request of a coordinator, or of matching's clock when the agreed weeks are over."""
 
-    program_id: UUID
-    match_id: UUID
+    program_id: ProgramId
+    match_id: MatchId
     reason: Literal["coordinator", "term_over"]

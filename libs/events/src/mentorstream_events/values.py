@@ -15,6 +15,14 @@ import msgspec
 from msgspec import Meta
 
 Role = Literal["mentor", "mentee"]
+ProgramId = Annotated[UUID, Meta(description="The program.")]
+OrganisationId = Annotated[UUID, Meta(description="The organisation that the person belongs to.")]
+PersonId = Annotated[UUID, Meta(description="Random id that intake minted; who it is, only `people` says.")]
+ParticipantId = Annotated[UUID, Meta(description="The person's part in this program.")]
+MatchId = Annotated[UUID, Meta(description="The match, from its proposal on.")]
+SeriesId = Annotated[UUID, Meta(description="The series of regular meetings; planning anew makes a new one.")]
+MeetingId = Annotated[UUID, Meta(description="The meeting; the same when it moves.")]
+RequestId = Annotated[UUID, Meta(description="The request for feedback: one for each meeting and participant.")]
 Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339 instant with an offset, UTC when written.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone, such as Europe/Paris.")]
 Language = Annotated[
@@ -114,9 +122,9 @@ class Terms(Value, frozen=True, kw_only=True):
 class Member(Value, frozen=True, kw_only=True):
     """One side of a match, with all that scheduling needs of them."""
 
-    participant_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    participant_id: ParticipantId
+    person_id: PersonId
+    organisation_id: OrganisationId
     role: Role
     zone: Zone
     languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=20)]
@@ -126,7 +134,7 @@ class Member(Value, frozen=True, kw_only=True):
 class ReportingLine(Value, frozen=True, kw_only=True):
     """A person's managers, nearest first, as far up as the program's policy looks."""
 
-    person_id: UUID
+    person_id: PersonId
     managers: Annotated[tuple[UUID, ...], Meta(max_length=10)]
 
 
@@ -153,8 +161,8 @@ class Reason(Value, frozen=True, kw_only=True):
 class Attendee(Value, frozen=True, kw_only=True):
     """Who is invited to a meeting. The zone is for showing the time, never for computing it."""
 
-    participant_id: UUID
-    person_id: UUID
-    organisation_id: UUID
+    participant_id: ParticipantId
+    person_id: PersonId
+    organisation_id: OrganisationId
     role: Role
     zone: Zone
