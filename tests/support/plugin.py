@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from aiokafka.admin import AIOKafkaAdminClient
-    from mentorstream_local.smtp_sink import SmtpSink
     from tests.support.shared_servers import Database, SharedServers
 
+    from mentorstream_local.smtp_sink import SmtpSink
     from mentorstream_local.stack import Servers, Stack
 
 _HOME = pytest.StashKey[tuple[Path, int]]()
