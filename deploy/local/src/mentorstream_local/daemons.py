@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 State = Literal["running", "stopped", "stale"]
@@ -111,6 +111,7 @@ class Daemon(ABC):
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
         self._last_pid: int | None = None
+        self._log_start_bytes = 0
         self.directory = directory
         self.log_path = directory / f"{name}.log"
         self._state_path = directory / "process.json"
@@ -221,10 +222,12 @@ class Daemon(ABC):
         self._start_on(ports, timeout_seconds)
 
     def last_lines(self, count: int = 15) -> str:
-        """The end of its log."""
+        """The end of its log: of what it wrote since this object started it, where it did."""
         if not self.log_path.exists():
             return ""
-        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-count:])
+        with self.log_path.open(errors="replace") as handle:
+            handle.seek(self._log_start_bytes)
+            return "\n".join(handle.read().splitlines()[-count:])
 
     def _running(self) -> psutil.Process:
         process = self.process()
@@ -245,15 +248,24 @@ class Daemon(ABC):
         self.directory.mkdir(parents=True, exist_ok=True)
         self._prepare(ports)
         command, environment = self._command(ports)
+        self._log_start_bytes = self.log_path.stat().st_size if self.log_path.exists() else 0
         pid = self._last_pid = spawn(command, environment, self.log_path)
         _exit_codes.pop(pid, None)
         # Recorded before anything can fail, so that whoever cleans up finds it.
         self._write_state(_State(ports, ProcessMark.of(pid)))
         try:
-            wait_until(lambda: self._is_ready(pid, ports), self._check_alive, timeout_seconds, self.name)
+            self._wait_until_ready(pid, ports, timeout_seconds)
         except BaseException:
             self.kill()
             raise
+
+    def _wait_until_ready(self, pid: int, ports: Mapping[str, int], timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while not self._is_ready(pid, ports):
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise StartError(f"{self.name} was not ready within {timeout_seconds:.0f} s:\n{self.last_lines()}")
+            time.sleep(_POLL_SECONDS)
 
     def _check_alive(self) -> None:
         if self.process() is None:
@@ -297,16 +309,6 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log_path: Path
         setsigmask=[],
         setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP],
     )
-
-
-def wait_until(ready: Callable[[], bool], check_alive: Callable[[], None], timeout_seconds: float, what: str) -> None:
-    """Poll until `ready` says so; `check_alive` raises when waiting is in vain. Raises `StartError` when time is up."""
-    deadline = time.monotonic() + timeout_seconds
-    while not ready():
-        check_alive()
-        if time.monotonic() > deadline:
-            raise StartError(f"{what} was not ready within {timeout_seconds:.0f} s")
-        time.sleep(_POLL_SECONDS)
 
 
 def _reap(pid: int) -> None:
