@@ -21,6 +21,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
@@ -169,8 +170,8 @@ class _Week(NamedTuple):
 def find_slot(agreement: Agreement, booked: Sequence[Busy], *, not_before: datetime) -> Slot | NoSlot:
     """The best slot from the first whole local day at or after `not_before`; see the module for what best means.
 
-    `booked` are all attendees' intervals in order. Weeks that the match's end cuts short count only if there is no
-    whole one.
+    `booked` are all attendees' intervals in order, regular times of their other series included. Weeks that the
+    match's end cuts short count only if there is no whole one.
     """
     zone, minutes = agreement.zone, agreement.meeting_minutes
     first_day = -(-local_of(zone, minute_not_before(not_before)) // DAY)
@@ -243,6 +244,22 @@ def place(
             minute = _nearest(on_grid, slot.minute)
             return Placed(number, instant_at(slot.zone, week.local_start + minute), moved=True)
     return None
+
+
+@lru_cache(maxsize=8192)
+def regular_times(slot: Slot, first_number: int, until: datetime) -> tuple[Busy, ...]:
+    """The planned times of a series from an occurrence on, for as long as slots are compared, before `until`.
+
+    They are not booked yet, but a new series keeps clear of them: otherwise the two would push each other about.
+    """
+    end = minute_of(until)
+    found = []
+    for number in range(first_number, first_number + _LOOKAHEAD_DAYS // slot.cadence_days):
+        start = instant_at(slot.zone, (slot.first_day + number * slot.cadence_days) * DAY + slot.minute)
+        if start + slot.meeting_minutes > end:
+            break
+        found.append(Busy(start, start + slot.meeting_minutes))
+    return tuple(found)
 
 
 def occurs_before(agreement: Agreement, slot: Slot, number: int) -> bool:

@@ -1,0 +1,93 @@
+"""What matching decided, and what it means for series: one function for each event."""
+
+from __future__ import annotations
+
+import msgspec
+
+from mentorstream_events import Event
+from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded
+from mentorstream_runtime.errors import Rejected
+from mentorstream_runtime.outbox import Outgoing
+from scheduling.domain.local_time import Hours
+from scheduling.domain.planning import Attendee
+
+from .schedule import Match, Schedule
+from .series import close, plan, replan
+
+
+def on_match_confirmed(event: Event[MatchConfirmed], schedule: Schedule) -> list[Outgoing]:
+    """Plan a series. Raises Rejected for a match that is known, or whose zones or hours make no sense."""
+    if schedule.match(event.data.match_id) is not None:
+        raise Rejected("match_known", f"match {event.data.match_id} was confirmed before")
+    match = _match(event.data)
+    return plan(event, match, schedule, now=schedule.move_program(match.program_id, event.time))
+
+
+def on_match_changed(event: Event[MatchChanged], schedule: Schedule) -> list[Outgoing]:
+    """Adjust the series, plan another one, or try again where there was none.
+
+    The event carries all of the match, so one that is not known (its confirmation is a dead letter) is planned too.
+    Raises Rejected for a match that is over or another program's, or whose zones or hours make no sense.
+    """
+    data = event.data
+    known = schedule.match(data.match_id)
+    if known is not None and known.program_id != data.program_id:
+        raise Rejected("wrong_program", f"match {data.match_id} belongs to program {known.program_id}")
+    if known is not None and known.status == "ended":
+        raise Rejected("match_ended", f"match {data.match_id} is over")
+    match = _match(data)
+    now = schedule.move_program(data.program_id, event.time)
+    if known is None:
+        return plan(event, match, schedule, now=now)
+    match = msgspec.structs.replace(match, series_count=known.series_count, blocked=known.blocked)
+    series = schedule.series_of(data.match_id)
+    if series is None:
+        return plan(event, match, schedule, now=now)
+    return replan(event, known, match, series, schedule, now=now)
+
+
+def on_match_ended(event: Event[MatchEnded], schedule: Schedule) -> list[Outgoing]:
+    """Cancel what has not begun. A proposal that came to nothing never had a series.
+
+    Raises Rejected for a confirmed match that is not known: its confirmation is a dead letter, to be redriven first.
+    """
+    data = event.data
+    if not data.was_confirmed:
+        return []
+    match = schedule.match(data.match_id)
+    if match is None or match.program_id != data.program_id:
+        raise Rejected("unknown_match", f"match {data.match_id} was never planned in this program")
+    now = schedule.move_program(data.program_id, event.time)
+    series = schedule.series_of(data.match_id)
+    schedule.keep_match(msgspec.structs.replace(match, status="ended", blocked=None))
+    return [] if series is None else close(event, match, series, schedule, "match_ended", now=now)
+
+
+def _match(data: MatchConfirmed | MatchChanged) -> Match:
+    members = (data.mentor, *data.mentees)
+    if len({member.person_id for member in members}) < len(members):
+        raise Rejected("same_person", f"a person is in match {data.match_id} twice")
+    try:
+        attendees = tuple(
+            Attendee(
+                participant_id=member.participant_id,
+                person_id=member.person_id,
+                organisation_id=member.organisation_id,
+                role="mentor" if index == 0 else "mentee",
+                zone=member.zone,
+                hours=tuple(
+                    Hours(hours.weekday, hours.start_minute, hours.end_minute) for hours in member.availability
+                ),
+            )
+            for index, member in enumerate(members)
+        )
+    except ValueError as error:
+        raise Rejected("bad_availability", str(error)) from None
+    return Match(
+        match_id=data.match_id,
+        program_id=data.program_id,
+        status="planned",
+        ends_at=data.ends_at,
+        terms=data.terms,
+        attendees=attendees,
+    )

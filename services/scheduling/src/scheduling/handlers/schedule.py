@@ -1,0 +1,204 @@
+"""What one transaction knows and has decided: programs, matches, their active series and booked meetings, who is taken.
+
+Whoever decides loads it under the locks of its programs and persons, changes it here, and writes it back as a whole.
+It holds no rules and does no I/O; everything in it is a value, replaced when it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from mentorstream_events.values import Terms
+from scheduling.domain.planning import Agreement, Attendee, Busy, NoSlot, Slot, busy, merged, regular_times
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """A confirmed match as its last event told. The mentor is the first attendee."""
+
+    match_id: UUID
+    program_id: UUID
+    status: Literal["planned", "blocked", "ended"]
+    ends_at: datetime
+    terms: Terms
+    attendees: tuple[Attendee, ...]
+    series_count: int = 0
+    blocked: NoSlot | None = None
+
+    @property
+    def agreement(self) -> Agreement:
+        """What planning needs of it."""
+        return Agreement(
+            attendees=self.attendees,
+            cadence_days=self.terms.cadence_days,
+            meeting_minutes=self.terms.meeting_minutes,
+            notice_days=self.terms.notice_days,
+            meetings_ahead=self.terms.meetings_ahead,
+            local_time_of=self.terms.local_time_of,
+            ends_at=self.ends_at,
+        )
+
+    @property
+    def persons(self) -> frozenset[UUID]:
+        """Who meets."""
+        return frozenset(attendee.person_id for attendee in self.attendees)
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """A regular time of a match. Occurrences below `next_number` were booked or skipped."""
+
+    series_id: UUID
+    match_id: UUID
+    slot: Slot
+    next_number: int = 0
+    active: bool = True
+
+
+class Meeting(msgspec.Struct, frozen=True, kw_only=True):
+    """One meeting. The revision is the iCalendar SEQUENCE and grows with every change that people are told of."""
+
+    meeting_id: UUID
+    series_id: UUID
+    match_id: UUID
+    program_id: UUID
+    number: int
+    revision: int
+    starts_at: datetime
+    ends_at: datetime
+    status: Literal["scheduled", "cancelled", "completed"] = "scheduled"
+
+
+class Schedule:
+    """The working set. `not_before` is the business time at loading: nothing is ever booked before it.
+
+    `regular` are the active series of persons who are to get another one, with the ends of their matches.
+    """
+
+    def __init__(
+        self,
+        *,
+        programs: Iterable[tuple[UUID, datetime | None]] = (),
+        matches: Iterable[Match] = (),
+        series: Iterable[Series] = (),
+        meetings: Iterable[Meeting] = (),
+        bookings: Iterable[tuple[UUID, UUID, datetime, datetime]] = (),
+        regular: Iterable[tuple[UUID, Series, datetime]] = (),
+        not_before: datetime,
+    ) -> None:
+        self.not_before = not_before
+        self.moved = 0
+        self.skipped = 0
+        self._programs = dict(programs)
+        self._matches = {match.match_id: match for match in matches}
+        self._series = {one.match_id: one for one in series}
+        self._meetings: dict[UUID, dict[UUID, Meeting]] = {}
+        self._match_of: dict[UUID, UUID] = {}
+        self._taken: dict[UUID, dict[UUID, Busy]] = {}
+        self._invited: dict[UUID, set[UUID]] = {}
+        for meeting in meetings:
+            self._remember(meeting)
+        for person_id, meeting_id, starts_at, ends_at in bookings:
+            self._take(person_id, meeting_id, busy(starts_at, ends_at))
+        self._regular: dict[UUID, dict[UUID, tuple[Series, datetime]]] = {}
+        for person_id, one, ends_at in regular:
+            self._regular.setdefault(person_id, {})[one.series_id] = (one, ends_at)
+        self.changed_programs: dict[UUID, datetime] = {}
+        self.changed_matches: dict[UUID, Match] = {}
+        self.changed_series: dict[UUID, Series] = {}
+        self.changed_meetings: dict[UUID, Meeting] = {}
+        self.new_meetings: dict[UUID, frozenset[UUID]] = {}
+
+    def move_program(self, program_id: UUID, time: datetime) -> datetime:
+        """Move a program's time on to `time`, never back; returns what it is then."""
+        known = self._programs.get(program_id)
+        if known is None or known < time:
+            self._programs[program_id] = self.changed_programs[program_id] = known = time
+        return known
+
+    def match(self, match_id: UUID) -> Match | None:
+        """A match, if it was ever confirmed."""
+        return self._matches.get(match_id)
+
+    def keep_match(self, match: Match) -> None:
+        """Remember a match as it is now."""
+        self._matches[match.match_id] = self.changed_matches[match.match_id] = match
+
+    def series_of(self, match_id: UUID) -> Series | None:
+        """The active series of a match."""
+        return self._series.get(match_id)
+
+    def keep_series(self, series: Series) -> None:
+        """Remember a series as it is now; one that is no longer active is out of sight then."""
+        self.changed_series[series.series_id] = series
+        match = self._matches[series.match_id]
+        for person_id in match.persons:
+            regular = self._regular.setdefault(person_id, {})
+            regular.pop(series.series_id, None)
+            if series.active:
+                regular[series.series_id] = (series, match.ends_at)
+        if series.active:
+            self._series[series.match_id] = series
+        elif self._series.get(series.match_id, series).series_id == series.series_id:
+            self._series.pop(series.match_id, None)
+
+    def meeting(self, meeting_id: UUID) -> Meeting | None:
+        """A meeting, if it is booked now."""
+        match_id = self._match_of.get(meeting_id)
+        return None if match_id is None else self._meetings[match_id].get(meeting_id)
+
+    def meetings_of(self, match_id: UUID) -> list[Meeting]:
+        """The booked meetings of a match in order of time, one that is under way included."""
+        return sorted(
+            self._meetings.get(match_id, {}).values(), key=lambda meeting: (meeting.starts_at, meeting.meeting_id)
+        )
+
+    def booked(self, persons: Collection[UUID], *, without: Collection[UUID] = ()) -> list[Busy]:
+        """When any of these persons is taken, in any program, in order; `without` are meetings to leave out."""
+        return merged(
+            taken
+            for person_id in persons
+            for meeting_id, taken in self._taken.get(person_id, {}).items()
+            if meeting_id not in without
+        )
+
+    def regular(self, persons: Collection[UUID], *, without: UUID | None = None) -> list[Busy]:
+        """When these persons' other series, in any program, are going to meet beyond what is booked, in order."""
+        return merged(
+            taken
+            for person_id in persons
+            for series_id, (series, ends_at) in self._regular.get(person_id, {}).items()
+            if series_id != without
+            for taken in regular_times(series.slot, series.next_number, ends_at)
+        )
+
+    def book(self, meeting: Meeting, persons: frozenset[UUID]) -> None:
+        """Book a new meeting for these persons."""
+        self.new_meetings[meeting.meeting_id] = persons
+        self.changed_meetings[meeting.meeting_id] = meeting
+        self._remember(meeting)
+        for person_id in persons:
+            self._take(person_id, meeting.meeting_id, busy(meeting.starts_at, meeting.ends_at))
+
+    def change(self, meeting: Meeting) -> None:
+        """Remember a booked meeting as it is now: elsewhere, cancelled or completed."""
+        self.changed_meetings[meeting.meeting_id] = meeting
+        if meeting.status == "scheduled":
+            self._remember(meeting)
+            for person_id in self._invited.get(meeting.meeting_id, ()):
+                self._taken[person_id][meeting.meeting_id] = busy(meeting.starts_at, meeting.ends_at)
+        else:
+            del self._meetings[meeting.match_id][meeting.meeting_id]
+            for person_id in self._invited.pop(meeting.meeting_id, ()):
+                del self._taken[person_id][meeting.meeting_id]
+
+    def _remember(self, meeting: Meeting) -> None:
+        self._meetings.setdefault(meeting.match_id, {})[meeting.meeting_id] = meeting
+        self._match_of[meeting.meeting_id] = meeting.match_id
+
+    def _take(self, person_id: UUID, meeting_id: UUID, taken: Busy) -> None:
+        self._taken.setdefault(person_id, {})[meeting_id] = taken
+        self._invited.setdefault(meeting_id, set()).add(person_id)
