@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-# malformed: nothing could be read. invalid: it makes no sense. forbidden: it is not this organisation's to ask.
+# malformed, too_large: it was not read. invalid: it makes no sense. forbidden: it is not this organisation's to ask.
 # conflict: the id was used for something else. unknown: the thing named in the address does not exist.
-Kind = Literal["malformed", "invalid", "forbidden", "conflict", "unknown"]
+Kind = Literal["malformed", "too_large", "invalid", "forbidden", "conflict", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,36 @@
+"""Intake: takes partners' events in, checks them at the door, publishes registrations and people."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from uuid_utils.compat import uuid7
+
+from mentorstream_runtime.process import Parts, Runtime
+
+from .adapters.postgres import AcceptedRequestsTimer, PostgresStore
+from .adapters.reads import PostgresReads
+from .entrypoints.http import Services, build_app
+from .handlers.acceptance import Acceptor
+from .handlers.authentication import Authenticator
+from .handlers.credentials import Sealer
+from .handlers.erasure import Eraser
+from .settings import IntakeSettings
+
+
+def build(runtime: Runtime[IntakeSettings]) -> Parts:
+    """The only place where parts are put together."""
+    settings = runtime.settings
+    store = PostgresStore(runtime.pool, runtime, mint=uuid7)
+    reads = PostgresReads(runtime.api_pool)
+    sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
+    services = Services(
+        authenticator=Authenticator(reads, sealer),
+        acceptor=Acceptor(store, runtime.clock),
+        eraser=Eraser(store, runtime.clock),
+        reads=reads,
+    )
+    return Parts(
+        timers=[AcceptedRequestsTimer(runtime.pool, timedelta(days=settings.accepted_days))],
+        api=build_app(settings, services),
+    )

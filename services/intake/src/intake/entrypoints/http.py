@@ -1,0 +1,189 @@
+"""The API for partners: events, imports, erasure, and reading back what they told.
+
+Authenticates, reads bodies and writes answers; everything else is the handlers'. No answer says 202 before the
+transaction has committed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from mentorstream_runtime.http import Problem, create_app
+from mentorstream_runtime.tracing import current_traceparent
+
+from .. import metrics
+from ..adapters.reads import PostgresReads
+from ..domain.book import Organisation
+from ..domain.refusals import Refused, refuse
+from ..handlers.acceptance import Acceptor, Outcome, traced
+from ..handlers.authentication import Authenticator, Unauthenticated
+from ..handlers.documents import parse
+from ..handlers.erasure import Eraser
+from ..handlers.imports import import_rows
+from ..handlers.rows import read_csv, read_ndjson
+from ..handlers.submissions import Submission, event_of, event_of_binary, submission_of
+from ..settings import IntakeSettings
+from . import documentation
+from .answers import batch_answer, import_answer, problem_of
+from .bodies import mode_of, table_of, unpacked_body
+
+_IMPORT_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes call."""
+
+    authenticator: Authenticator
+    acceptor: Acceptor
+    eraser: Eraser
+    reads: PostgresReads
+
+
+def build_app(settings: IntakeSettings, services: Services) -> FastAPI:
+    """The API as a FastAPI application."""
+    app = create_app(settings, title="Mentorstream intake", description=documentation.DESCRIPTION)
+    app.add_exception_handler(Refused, _on_refused)
+    app.add_exception_handler(Unauthenticated, _on_unauthenticated)
+    _add_events(app, settings, services)
+    _add_imports(app, settings, services)
+    _add_people(app, services)
+    return app
+
+
+def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> None:
+    @app.post("/v1/events", status_code=202, **documentation.EVENTS)
+    async def take_events(request: Request) -> JSONResponse:
+        organisation, body = await _sender(request, services, settings.events_limit_bytes)
+        mode = mode_of(request)
+        if mode == "batch":
+            return await _take_batch(services, organisation, parse(body), settings.batch_limit_events)
+        event = event_of_binary(request.headers, body) if mode == "binary" else event_of(parse(body))
+        submission = traced(submission_of(event), current_traceparent())
+        (outcome,) = await services.acceptor.accept(organisation, [submission])
+        _count([outcome])
+        if isinstance(outcome, Refused):
+            raise _in_event(outcome)
+        return JSONResponse({"accepted": [outcome.answer], "refused": []}, status_code=202)
+
+
+async def _take_batch(services: Services, organisation: Organisation, documents: Any, limit: int) -> JSONResponse:
+    title = "This is no batch that can be accepted"
+    if not isinstance(documents, list) or not documents:
+        raise refuse("invalid", title, "", "expected a JSON list with at least one CloudEvent")
+    if len(documents) > limit:
+        raise refuse("too_large", title, "", f"has {len(documents)} events; the limit is {limit}")
+    results: list[Submission | Refused] = []
+    for document in documents:
+        try:
+            results.append(traced(submission_of(event_of(document)), current_traceparent()))
+        except Refused as refused:
+            results.append(refused)
+    submissions = [each for each in results if isinstance(each, Submission)]
+    decided = iter(await services.acceptor.accept(organisation, submissions))
+    outcomes: list[tuple[dict[str, Any], Outcome]] = []
+    for document, result in zip(documents, results, strict=True):
+        outcome = result if isinstance(result, Refused) else next(decided)
+        if outcome is not result and isinstance(outcome, Refused):
+            outcome = _in_event(outcome)
+        outcomes.append((_identity(document), outcome))
+    _count([outcome for _, outcome in outcomes])
+    return batch_answer(outcomes)
+
+
+def _add_imports(app: FastAPI, settings: IntakeSettings, services: Services) -> None:
+    @app.post("/v1/imports", status_code=202, **documentation.IMPORTS)
+    async def take_import(request: Request) -> JSONResponse:
+        organisation, body = await _sender(request, services, settings.import_limit_bytes)
+        read = read_csv if table_of(request) == "csv" else read_ndjson
+        import_id = _import_id(request, body)
+        rows = read(body, settings.import_limit_rows)
+        report = await import_rows(services.acceptor, organisation, import_id, rows, current_traceparent())
+        if not report.rows:
+            raise refuse("invalid", "The import is empty", "", "expected at least one row")
+        metrics.IMPORT_ROWS.observe(report.rows)
+        _count([row.refusal for row in report.refused])
+        metrics.REQUESTS.labels("accepted").inc(report.accepted)
+        metrics.REQUESTS.labels("repeated").inc(report.repeated)
+        return import_answer(import_id, report)
+
+
+def _add_people(app: FastAPI, services: Services) -> None:
+    @app.delete("/v1/people/{reference}", status_code=202, **documentation.ERASURE)
+    async def erase_person(request: Request, reference: str) -> dict[str, Any]:
+        organisation = await services.authenticator.by_key(request.headers)
+        person_id = await services.eraser.erase(organisation, reference, current_traceparent())
+        metrics.ERASURES.inc()
+        return {"person_id": person_id}
+
+    @app.get("/v1/people/{reference}", **documentation.PERSON)
+    async def read_person(request: Request, reference: str) -> dict[str, Any]:
+        organisation = await services.authenticator.by_key(request.headers)
+        person = await services.reads.person(organisation, reference)
+        if person is None:
+            raise refuse("unknown", "Nobody is known by this reference", "", f"there is no {reference!r}")
+        return person
+
+    @app.get("/v1/programs", **documentation.PROGRAMS)
+    async def read_programs(request: Request) -> dict[str, Any]:
+        organisation = await services.authenticator.by_key(request.headers)
+        return {"programs": await services.reads.programs(organisation)}
+
+
+async def _sender(request: Request, services: Services, limit_bytes: int) -> tuple[Organisation, bytes]:
+    """Who sent the request, and its unpacked body. A key is checked before anything is read or unpacked."""
+    if "authorization" in request.headers or "webhook-signature" not in request.headers:
+        organisation = await services.authenticator.by_key(request.headers)
+        return organisation, await unpacked_body(request, limit_bytes)
+    body = await unpacked_body(request, limit_bytes)
+    return await services.authenticator.by_signature(request.headers, body), body
+
+
+def _import_id(request: Request, body: bytes) -> str:
+    """The partner's own, from Idempotency-Key; without one the content's digest, so that a repeat is one anyway."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return sha256(body).hexdigest()
+    key = key.strip().strip('"')
+    if not _IMPORT_ID.fullmatch(key):
+        detail = "The header Idempotency-Key holds 1 to 100 visible ASCII characters."
+        raise Problem(400, "This is no id for an import", detail)
+    return key
+
+
+def _in_event(refused: Refused) -> Refused:
+    """Decisions point into the request's data; partners see the event around it. An id used twice is no field's."""
+    if refused.kind == "conflict":
+        return refused
+    return refused.under("/data")
+
+
+def _identity(document: Any) -> dict[str, Any]:
+    """What tells the partner which event it is, as far as it can be read."""
+    members = document if isinstance(document, dict) else {}
+    return {name: members[name] for name in ("source", "id") if isinstance(members.get(name), str)}
+
+
+def _count(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        if isinstance(outcome, Refused):
+            metrics.REQUESTS.labels(outcome.kind).inc()
+        else:
+            metrics.REQUESTS.labels("repeated" if outcome.repeated else "accepted").inc()
+
+
+async def _on_refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)  # noqa: S101 - registered for this type only
+    return problem_of(error).response()
+
+
+async def _on_unauthenticated(_request: Request, error: Exception) -> JSONResponse:
+    metrics.DENIED.inc()
+    problem = Problem(401, "Not authenticated", str(error), headers={"WWW-Authenticate": 'Bearer realm="mentorstream"'})
+    return problem.response()
