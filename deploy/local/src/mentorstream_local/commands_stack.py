@@ -16,7 +16,6 @@ from rich.table import Table
 
 from mentorstream_local import migrations
 from mentorstream_local.daemons import StartError
-from mentorstream_local.jars import JarsError
 from mentorstream_local.migrations import MigrationError
 from mentorstream_local.paths import local_directory
 from mentorstream_local.services import SERVICES
@@ -59,7 +58,7 @@ def up(
         raise typer.BadParameter(f"no such service: {', '.join(sorted(unknown))}")
     local = Stack.named(stack, progress=progress)
     system = LocalSystem(local, progress=progress)
-    with plain_errors(StartError, JarsError, MigrationError, TopicsError, OSError, asyncpg.PostgresError):
+    with plain_errors(StartError, MigrationError, TopicsError, OSError, asyncpg.PostgresError):
         if servers_only:
             local.up()
         else:
@@ -144,7 +143,7 @@ def _show(stack: str, parts: list[PartStatus], *, as_json: bool) -> None:
     table = Table("part", "state", "pid", "addresses", title=f"stack {stack}", title_justify="left")
     for part in parts:
         state = "not ready" if part.state == "running" and not part.ready else part.state
-        addresses = ", ".join(f"{name} {address}" for name, address in part.addresses.items())
+        addresses = "\n".join(f"{name:<9}{address}" for name, address in part.addresses.items())
         table.add_row(part.name, state, str(part.pid or ""), addresses)
     console.print(table)
 

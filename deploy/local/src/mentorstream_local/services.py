@@ -104,6 +104,11 @@ class ServiceProcess(Daemon):
         self._extra = extra or {}
 
     @property
+    def addresses(self) -> dict[str, str]:
+        """The API, and health with metrics."""
+        return {"api": self.url, "metrics": f"{self.metrics_url}/metrics"}
+
+    @property
     def url(self) -> str:
         """Base URL of its API."""
         return f"http://127.0.0.1:{self.ports['port']}"
@@ -141,6 +146,11 @@ class MailSinkProcess(Daemon):
 
     def __init__(self, directory: Path) -> None:
         super().__init__("mail", directory)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The page, and where mail is sent to."""
+        return {"mails": self.url, "smtp": f"127.0.0.1:{self.ports['port']}"}
 
     @property
     def url(self) -> str:

@@ -138,7 +138,7 @@ class Stack:
     def up(self) -> Servers:
         """Start what does not run yet, both at once. On error whatever this call started is stopped again.
 
-        Raises `StartError` or `JarsError`.
+        Raises `StartError`.
         """
         absent = [daemon for daemon in self.daemons if daemon.process() is None]
         with ThreadPoolExecutor(2, thread_name_prefix="stack") as pool:

@@ -66,7 +66,7 @@ class LocalSystem:
     def up(self, services: Sequence[str] = SERVICES) -> None:
         """Bring up what does not run yet. On error whatever this call started is stopped again.
 
-        Raises `StartError`, `JarsError`, `MigrationError` or `TopicsError`.
+        Raises `StartError`, `MigrationError` or `TopicsError`.
         """
         with self._one_at_a_time():
             absent = [daemon for daemon in self.daemons if daemon.process() is None]
@@ -153,9 +153,8 @@ class LocalSystem:
         process = daemon.process()
         if process is None:
             return PartStatus(daemon.name, daemon.state(), None, None, {})
-        addresses = {name.removesuffix("_port"): f"127.0.0.1:{port}" for name, port in daemon.ports.items()}
         ready = daemon.is_ready() if isinstance(daemon, ServiceProcess) else True
-        return PartStatus(daemon.name, "running", process.pid, ready, addresses)
+        return PartStatus(daemon.name, "running", process.pid, ready, daemon.addresses)
 
     @contextlib.contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

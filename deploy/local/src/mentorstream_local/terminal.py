@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
 
 def progress(line: str) -> None:
     """One line on what was just done."""
-    messages.print(line, markup=False)
+    messages.print(line, markup=False, soft_wrap=True)
 
 
 def running_stack(name: str) -> Stack:
@@ -57,5 +57,5 @@ def plain_errors(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         messages.print(f"[red]failed:[/red] {type(error).__name__}")
-        messages.print(str(error), markup=False)
+        messages.print(str(error), markup=False, soft_wrap=True)
         raise typer.Exit(ExitCode.FAILED) from None
