@@ -1,0 +1,86 @@
+-- What the consumer reads and writes: the pools of the programs that a batch touches.
+
+-- name: lock_programs
+-- In id order, as everybody locks. The revision tells whether what is in memory is still the newest.
+SELECT program_id, revision FROM program WHERE program_id = ANY($1::uuid[]) ORDER BY program_id FOR UPDATE;
+
+-- name: load_programs
+SELECT program.*,
+       (SELECT array_agg(organisation_id ORDER BY organisation_id)
+        FROM program_organisation WHERE program_organisation.program_id = program.program_id) AS organisations
+FROM program WHERE program_id = ANY($1::uuid[]);
+
+-- name: load_participants
+SELECT * FROM participant WHERE program_id = ANY($1::uuid[]);
+
+-- name: load_matches
+-- All there ever were: a pair is never matched again, and who was left alone longest goes first in a tie.
+SELECT * FROM match WHERE program_id = ANY($1::uuid[]);
+
+-- name: load_waiting
+SELECT * FROM waiting WHERE program_id = ANY($1::uuid[]);
+
+-- name: save_programs
+INSERT INTO program (program_id, organisation_id, title, kind, policy, terms, now, revision)
+SELECT program_id, organisation_id, title, kind, policy::jsonb, terms::jsonb, now, revision
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bigint[])
+    AS row (program_id, organisation_id, title, kind, policy, terms, now, revision)
+ON CONFLICT (program_id) DO UPDATE SET
+    organisation_id = excluded.organisation_id, title = excluded.title, kind = excluded.kind,
+    policy = excluded.policy, terms = excluded.terms, now = excluded.now, revision = excluded.revision;
+
+-- name: touch_programs
+UPDATE program SET now = row.now, revision = row.revision
+FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS row (program_id, now, revision)
+WHERE program.program_id = row.program_id;
+
+-- name: drop_program_organisations
+DELETE FROM program_organisation WHERE program_id = ANY($1::uuid[]);
+
+-- name: save_participants
+INSERT INTO participant (program_id, participant_id, person_id, organisation_id, joined_at, capacity, details)
+SELECT program_id, participant_id, person_id, organisation_id, joined_at, capacity, details::jsonb
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::text[])
+    AS row (program_id, participant_id, person_id, organisation_id, joined_at, capacity, details)
+ON CONFLICT (program_id, participant_id) DO UPDATE SET
+    person_id = excluded.person_id, organisation_id = excluded.organisation_id, joined_at = excluded.joined_at,
+    capacity = excluded.capacity, details = excluded.details;
+
+-- name: clear_participants
+UPDATE participant SET capacity = 0, details = NULL
+FROM unnest($1::uuid[], $2::uuid[]) AS gone (program_id, participant_id)
+WHERE participant.program_id = gone.program_id AND participant.participant_id = gone.participant_id;
+
+-- name: update_matches
+UPDATE match SET status = row.status, confirmed_at = row.confirmed_at, ends_at = row.ends_at,
+                 ended_at = row.ended_at, end_reason = row.end_reason
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[])
+    AS row (match_id, status, confirmed_at, ends_at, ended_at, end_reason)
+WHERE match.match_id = row.match_id;
+
+-- name: insert_matches
+INSERT INTO match (match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id, mentee_id,
+                   mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets, shared,
+                   policy_version, waiting_since, proposed_at, expires_at, confirmed_at, ends_at, ended_at, end_reason)
+SELECT match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id, mentee_id,
+       mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets::jsonb, shared::jsonb,
+       policy_version, waiting_since, proposed_at, expires_at, confirmed_at, ends_at, ended_at, end_reason
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
+            $9::text[], $10::smallint[], $11::smallint[], $12::float8[], $13::text[], $14::text[], $15::int[],
+            $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
+            $21::timestamptz[], $22::text[])
+    AS row (match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id, mentee_id,
+            mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets, shared,
+            policy_version, waiting_since, proposed_at, expires_at, confirmed_at, ends_at, ended_at, end_reason);
+
+-- name: drop_waiting
+DELETE FROM waiting USING unnest($1::uuid[], $2::uuid[]) AS gone (program_id, participant_id)
+WHERE waiting.program_id = gone.program_id AND waiting.participant_id = gone.participant_id;
+
+-- name: save_waiting
+INSERT INTO waiting (program_id, participant_id, organisation_id, since, reasons)
+SELECT program_id, participant_id, organisation_id, since, reasons::jsonb
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[])
+    AS row (program_id, participant_id, organisation_id, since, reasons)
+ON CONFLICT (program_id, participant_id) DO UPDATE SET
+    organisation_id = excluded.organisation_id, since = excluded.since, reasons = excluded.reasons;

@@ -1,0 +1,341 @@
+"""Pools in PostgreSQL: loaded once, kept in memory while their partition is owned, stored by what changed.
+
+A pool in memory is believed only while its program's row has the revision that was stored last; then nobody else has
+decided there since. After an aborted batch every pool that it touched is dropped, since deciding changes them at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from matching.domain.pool import Changes, Pool
+from matching.domain.values import (
+    Match,
+    Participant,
+    Policy,
+    Profile,
+    Program,
+    Reason,
+    Role,
+    Shared,
+    Side,
+    Terms,
+    Waiting,
+)
+from mentorstream_runtime.database import columns_of
+
+if TYPE_CHECKING:
+    from mentorstream_runtime.database import Connection
+
+_Row = tuple[Any, ...]
+
+
+class _Details(msgspec.Struct, frozen=True, kw_only=True):
+    """The column `participant.details`."""
+
+    roles: tuple[Role, ...]
+    profile: Profile
+    managers: tuple[UUID, ...]
+    blocks: tuple[UUID, ...]
+    credentials: tuple[str, ...]
+
+
+class StoredPools:
+    """The pools of one partition's programs."""
+
+    def __init__(self, queries: Mapping[str, str]) -> None:
+        self._queries = queries
+        self._pools: dict[UUID, Pool] = {}
+        self._stored: dict[UUID, tuple[int, datetime]] = {}  # revision and `now` as last stored
+        self._touched: set[UUID] = set()
+
+    async def load(self, connection: Connection, program_ids: Collection[UUID]) -> None:
+        """Lock the programs' rows and make sure that what is in memory of them is the newest."""
+        self._touched = set(program_ids)
+        rows = await connection.fetch(self._queries["lock_programs"], sorted(program_ids))
+        newest = {row["program_id"]: row["revision"] for row in rows}
+        for program_id in self._touched:
+            if program_id in self._pools and self._stored[program_id][0] != newest.get(program_id):
+                self._forget(program_id)
+        missing = [program_id for program_id in newest if program_id not in self._pools]
+        if missing:
+            await self._restore(connection, missing)
+
+    def find(self, program_id: UUID) -> Pool | None:
+        """The program's pool; None for a program that was never configured."""
+        return self._pools.get(program_id)
+
+    def add(self, pool: Pool) -> None:
+        """A new program."""
+        program_id = pool.program.program_id
+        self._pools[program_id] = pool
+        self._stored[program_id] = (0, pool.now)
+        self._touched.add(program_id)
+
+    def pools(self) -> Iterable[Pool]:
+        """All that are in memory."""
+        return self._pools.values()
+
+    async def flush(self, connection: Connection) -> None:
+        """Store what changed, one statement for each kind of change."""
+        changed: list[tuple[Pool, Changes]] = []
+        for program_id in sorted(self._touched & self._pools.keys()):
+            pool = self._pools[program_id]
+            changes = pool.take_changes()
+            revision, now = self._stored[program_id]
+            if pool.now != now or changes != Changes():
+                self._stored[program_id] = (revision + 1, pool.now)
+                changed.append((pool, changes))
+        if not changed:
+            return
+        await self._save_programs(connection, changed)
+        await self._save_participants(connection, changed)
+        await self._save_matches(connection, changed)
+        await self._save_waiting(connection, changed)
+
+    def settled(self, *, committed: bool) -> None:
+        """Keep the pools after a commit; drop what the batch touched otherwise."""
+        if not committed:
+            for program_id in self._touched:
+                self._forget(program_id)
+        self._touched = set()
+
+    def _forget(self, program_id: UUID) -> None:
+        self._pools.pop(program_id, None)
+        self._stored.pop(program_id, None)
+
+    async def _restore(self, connection: Connection, program_ids: list[UUID]) -> None:
+        async def by_program(query: str) -> dict[UUID, list[asyncpg.Record]]:
+            found: dict[UUID, list[asyncpg.Record]] = {program_id: [] for program_id in program_ids}
+            for row in await connection.fetch(self._queries[query], program_ids):
+                found[row["program_id"]].append(row)
+            return found
+
+        programs = await connection.fetch(self._queries["load_programs"], program_ids)
+        participants = await by_program("load_participants")
+        matches = await by_program("load_matches")
+        waiting = await by_program("load_waiting")
+        for row in programs:
+            program_id = row["program_id"]
+            people = participants[program_id]
+            self._pools[program_id] = Pool.restored(
+                _program(row),
+                row["now"],
+                participants=[_participant(each) for each in people if each["details"] is not None],
+                left=[each["participant_id"] for each in people if each["details"] is None],
+                matches=[_match(each) for each in matches[program_id]],
+                waiting=[_waiting(each) for each in waiting[program_id]],
+            )
+            self._stored[program_id] = (row["revision"], row["now"])
+
+    async def _save_programs(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        configured = [pool for pool, changes in changed if changes.program]
+        if configured:
+            rows = [self._program_row(pool) for pool in configured]
+            await connection.execute(self._queries["save_programs"], *columns_of(rows, 8))
+            members = [
+                (pool.program.program_id, organisation_id)
+                for pool in configured
+                for organisation_id in pool.program.organisations
+            ]
+            await connection.execute(
+                self._queries["drop_program_organisations"], [pool.program.program_id for pool in configured]
+            )
+            await connection.copy_records_to_table(
+                "program_organisation", records=members, columns=["program_id", "organisation_id"]
+            )
+        moved = [
+            (pool.program.program_id, pool.now, self._stored[pool.program.program_id][0])
+            for pool, changes in changed
+            if not changes.program
+        ]
+        if moved:
+            await connection.execute(self._queries["touch_programs"], *columns_of(moved, 3))
+
+    async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        saved: list[_Row] = []
+        gone: list[_Row] = []
+        for pool, changes in changed:
+            program_id = pool.program.program_id
+            for participant_id, participant in changes.participants.items():
+                if participant is None:
+                    gone.append((program_id, participant_id))
+                else:
+                    saved.append(_participant_row(program_id, participant))
+        if saved:
+            await connection.execute(self._queries["save_participants"], *columns_of(saved, 7))
+        if gone:
+            await connection.execute(self._queries["clear_participants"], *columns_of(gone, 2))
+
+    async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        updated = [_match_update(match) for _, changes in changed for match in changes.matches.values()]
+        if updated:  # before the new ones, which may take the slots that these give back
+            await connection.execute(self._queries["update_matches"], *columns_of(updated, 6))
+        new = [(pool.program.program_id, match) for pool, changes in changed for match in changes.new_matches.values()]
+        if new:
+            rows = [_match_row(program_id, match) for program_id, match in new]
+            await connection.execute(self._queries["insert_matches"], *columns_of(rows, 22))
+            members = {
+                (match.match_id, side.organisation_id): None
+                for _, match in new
+                for side in (match.mentor, match.mentee)
+            }
+            await connection.copy_records_to_table(
+                "match_organisation", records=list(members), columns=["match_id", "organisation_id"]
+            )
+
+    async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        saved: list[_Row] = []
+        gone: list[_Row] = []
+        for pool, changes in changed:
+            program_id = pool.program.program_id
+            for participant_id, entry in changes.waiting.items():
+                if entry is None:
+                    gone.append((program_id, participant_id))
+                else:
+                    reasons = _json(entry.reasons)
+                    saved.append((program_id, participant_id, entry.organisation_id, entry.since, reasons))
+        if gone:
+            await connection.execute(self._queries["drop_waiting"], *columns_of(gone, 2))
+        if saved:
+            await connection.execute(self._queries["save_waiting"], *columns_of(saved, 5))
+
+    def _program_row(self, pool: Pool) -> _Row:
+        program = pool.program
+        return (
+            program.program_id,
+            program.organisation_id,
+            program.title,
+            program.kind,
+            _json(program.policy),
+            _json(program.terms),
+            pool.now,
+            self._stored[program.program_id][0],
+        )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _program(row: asyncpg.Record) -> Program:
+    return Program(
+        program_id=row["program_id"],
+        organisation_id=row["organisation_id"],
+        organisations=tuple(row["organisations"] or ()),
+        title=row["title"],
+        kind=row["kind"],
+        policy=msgspec.convert(row["policy"], Policy),
+        terms=msgspec.convert(row["terms"], Terms),
+    )
+
+
+def _participant(row: asyncpg.Record) -> Participant:
+    details = msgspec.convert(row["details"], _Details)
+    return Participant(
+        participant_id=row["participant_id"],
+        person_id=row["person_id"],
+        organisation_id=row["organisation_id"],
+        roles=details.roles,
+        capacity=row["capacity"],
+        profile=details.profile,
+        managers=details.managers,
+        blocks=details.blocks,
+        credentials=details.credentials,
+        joined_at=row["joined_at"],
+    )
+
+
+def _participant_row(program_id: UUID, participant: Participant) -> _Row:
+    details = _Details(
+        roles=participant.roles,
+        profile=participant.profile,
+        managers=participant.managers,
+        blocks=participant.blocks,
+        credentials=participant.credentials,
+    )
+    return (
+        program_id,
+        participant.participant_id,
+        participant.person_id,
+        participant.organisation_id,
+        participant.joined_at,
+        participant.capacity,
+        _json(details),
+    )
+
+
+def _match(row: asyncpg.Record) -> Match:
+    return Match(
+        match_id=row["match_id"],
+        mentor=Side(
+            participant_id=row["mentor_id"],
+            person_id=row["mentor_person_id"],
+            organisation_id=row["mentor_organisation_id"],
+        ),
+        mentee=Side(
+            participant_id=row["mentee_id"],
+            person_id=row["mentee_person_id"],
+            organisation_id=row["mentee_organisation_id"],
+        ),
+        status=row["status"],
+        slot=row["slot"],
+        capacity=row["capacity"],
+        score=row["score"],
+        facets=row["facets"],
+        shared=msgspec.convert(row["shared"], Shared),
+        policy_version=row["policy_version"],
+        waiting_since=row["waiting_since"],
+        proposed_at=row["proposed_at"],
+        expires_at=row["expires_at"],
+        confirmed_at=row["confirmed_at"],
+        ends_at=row["ends_at"],
+        ended_at=row["ended_at"],
+        end_reason=row["end_reason"],
+    )
+
+
+def _match_row(program_id: UUID, match: Match) -> _Row:
+    return (
+        match.match_id,
+        program_id,
+        match.mentor.participant_id,
+        match.mentor.person_id,
+        match.mentor.organisation_id,
+        match.mentee.participant_id,
+        match.mentee.person_id,
+        match.mentee.organisation_id,
+        match.status,
+        match.slot,
+        match.capacity,
+        match.score,
+        _json(match.facets),
+        _json(match.shared),
+        match.policy_version,
+        match.waiting_since,
+        match.proposed_at,
+        match.expires_at,
+        match.confirmed_at,
+        match.ends_at,
+        match.ended_at,
+        match.end_reason,
+    )
+
+
+def _match_update(match: Match) -> _Row:
+    return (match.match_id, match.status, match.confirmed_at, match.ends_at, match.ended_at, match.end_reason)
+
+
+def _waiting(row: asyncpg.Record) -> Waiting:
+    return Waiting(
+        participant_id=row["participant_id"],
+        organisation_id=row["organisation_id"],
+        since=row["since"],
+        reasons=tuple(msgspec.convert(row["reasons"], list[Reason])),
+    )

@@ -1,0 +1,146 @@
+"""What timers and the page of a proposal read, and what they ask of `registrations` through the outbox.
+
+They change no match: they note down that something was asked and put the request into the outbox, in one transaction,
+so that each is asked once. The consumer decides when its turn comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+import msgspec
+
+from matching.domain.values import Shared, Status, Terms
+from mentorstream_events import Value
+from mentorstream_events.registrations import EndMatch, ExpireProposal, ProposalAccepted, ProposalDeclined
+from mentorstream_runtime.database import organisation_scope, transaction
+from mentorstream_runtime.outbox import Cause, Outgoing, emit
+
+if TYPE_CHECKING:
+    from mentorstream_runtime.database import Connection, Pool
+
+Answer = Literal["accept", "decline"]
+Write = Callable[["Connection", Sequence[Outgoing]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownProposal:
+    """A proposal as its page shows it. `answer` is what was clicked, whether or not it was decided on yet."""
+
+    match_id: UUID
+    program_id: UUID
+    mentor_person_id: UUID
+    status: Status
+    expires_at: datetime | None
+    title: str
+    terms: Terms
+    score: float
+    facets: dict[str, float]
+    shared: Shared
+    answer: Answer | None
+
+
+class Proposals:
+    """Proposals for whoever holds a link: read as the API's role, answered through the outbox."""
+
+    def __init__(self, pool: Pool, api_pool: Pool, queries: Mapping[str, str], write: Write) -> None:
+        self._pool = pool
+        self._api_pool = api_pool
+        self._queries = queries
+        self._write = write
+
+    async def find(self, organisation_id: UUID, match_id: UUID) -> ShownProposal | None:
+        """The proposal as the organisation sees it; None where it sees none."""
+        async with organisation_scope(self._api_pool, organisation_id) as connection:
+            row = await connection.fetchrow(self._queries["load_proposal"], match_id)
+        if row is None:
+            return None
+        return ShownProposal(
+            match_id=row["match_id"],
+            program_id=row["program_id"],
+            mentor_person_id=row["mentor_person_id"],
+            status=row["status"],
+            expires_at=row["expires_at"],
+            title=row["title"],
+            terms=msgspec.convert(row["terms"], Terms),
+            score=row["score"],
+            facets=row["facets"],
+            shared=msgspec.convert(row["shared"], Shared),
+            answer=row["answer"],
+        )
+
+    async def answer(self, proposal: ShownProposal, answer: Answer, now: datetime, traceparent: str | None) -> bool:
+        """Ask for the answer to be decided on. False if one was given before, or nothing is to be answered any more."""
+        model = ProposalAccepted if answer == "accept" else ProposalDeclined
+        cause = Cause(id=f"{answer}:{proposal.match_id}", traceparent=traceparent)
+        event = emit(cause, model(program_id=proposal.program_id, match_id=proposal.match_id), time=now)
+        async with transaction(self._pool) as connection:
+            noted = await connection.fetchval(self._queries["ask_answer"], proposal.match_id, answer, now)
+            if noted is None:
+                return False
+            await self._write(connection, [event])
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _DueKind:
+    """How one kind of due thing is found and asked."""
+
+    name: str
+    find: str
+    next: str
+    cause: Callable[[UUID, datetime], str]
+    request: Callable[[UUID, UUID], Value]
+
+
+PROPOSAL_EXPIRY = _DueKind(
+    "proposal_expiry",
+    "ask_due_expiries",
+    "next_expiry",
+    lambda match_id, _due_at: f"expire:{match_id}",
+    lambda program_id, match_id: ExpireProposal(program_id=program_id, match_id=match_id),
+)
+TERM_END = _DueKind(
+    "term_end",
+    "ask_due_ends",
+    "next_end",
+    # A match may be asked about again, when its terms moved its end after the first time.
+    lambda match_id, due_at: f"end:{match_id}:{due_at.isoformat()}",
+    lambda program_id, match_id: EndMatch(program_id=program_id, match_id=match_id, reason="term_over"),
+)
+
+
+class DueRequests:
+    """A timer that asks for what business time makes due. Implements the runtime's `Timer`."""
+
+    def __init__(self, kind: _DueKind, pool: Pool, queries: Mapping[str, str], write: Write, *, limit: int) -> None:
+        self.name = kind.name
+        self._kind = kind
+        self._pool = pool
+        self._queries = queries
+        self._write = write
+        self._limit = limit
+
+    async def run_due(self, now: datetime) -> int:
+        """Ask for at most `limit` of them. No program is locked: nothing that the consumer owns changes."""
+        async with transaction(self._pool) as connection:
+            rows = await connection.fetch(self._queries[self._kind.find], now, self._limit)
+            events = [
+                emit(
+                    Cause(id=self._kind.cause(row["match_id"], row["due_at"])),
+                    self._kind.request(row["program_id"], row["match_id"]),
+                    time=now,
+                )
+                for row in rows
+            ]
+            await self._write(connection, events)
+        return len(rows)
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest that was not asked about is due."""
+        due: datetime | None = await self._pool.fetchval(self._queries[self._kind.next])
+        return due

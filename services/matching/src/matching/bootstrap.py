@@ -1,0 +1,39 @@
+"""Matching: decides who is matched with whom, and why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matching import metrics
+from matching.adapters.postgres import StoredPools
+from matching.adapters.requests import PROPOSAL_EXPIRY, TERM_END, DueRequests, Proposals
+from matching.entrypoints.consumer import RegistrationsHandler
+from matching.entrypoints.http import Mentors, build_api
+from matching.entrypoints.pages import ProposalPages
+from matching.settings import MatchingSettings
+from mentorstream_runtime.database import load_queries
+from mentorstream_runtime.process import Parts, Runtime
+
+_PACKAGE_FILE = str(Path(__file__).with_name("__init__.py"))
+
+
+def build(runtime: Runtime[MatchingSettings]) -> Parts:
+    """Wire the service: the only place that knows which adapter serves which port."""
+    queries = load_queries(_PACKAGE_FILE)
+    settings = runtime.settings
+    pages = ProposalPages(_PACKAGE_FILE)
+    proposals = Proposals(runtime.pool, runtime.api_pool, queries, runtime.write)
+
+    def new_handler() -> RegistrationsHandler:
+        pools = StoredPools(queries)
+        metrics.POOLS.holders.add(pools)
+        return RegistrationsHandler(pools)
+
+    return Parts(
+        readers={"registrations": new_handler},
+        timers=[
+            DueRequests(kind, runtime.pool, queries, runtime.write, limit=settings.due_limit)
+            for kind in (PROPOSAL_EXPIRY, TERM_END)
+        ],
+        api=build_api(settings, Mentors(runtime, proposals, pages), pages),
+    )

@@ -1,0 +1,422 @@
+"""First come, first matched: what follows from each thing that happens in a program, decided at once.
+
+Every function takes the pool, the time of the event and what happened, changes the pool, and returns the decisions in
+their order. What cannot be is refused with Contradiction before anything changes. An answer that comes too late
+changes nothing and decides nothing: an empty result.
+
+Two rules keep the order fair. A mentee who is on their own again looks for a mentor first; only then are places that
+became free offered to those who wait, longest waiting first. And nobody waits while a free mentor fits, because each
+change that could make a pair possible is followed by a look at those whom it concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from . import rules, search
+from .availability import offset_minutes
+from .pool import Pool
+from .values import (
+    Changed,
+    ChangeReason,
+    Confirmed,
+    Contradiction,
+    Decision,
+    Ended,
+    EndReason,
+    Match,
+    Participant,
+    Program,
+    Proposed,
+    RuleName,
+    Side,
+    Waiting,
+    Waitlisted,
+)
+
+# The id of the match between a mentor and a mentee (participant ids) that follows from the event being decided.
+NewMatchId: TypeAlias = Callable[[UUID, UUID], UUID]
+
+
+@dataclass(slots=True)
+class _Step:
+    """One event being decided. Notices to those who wait are kept back to the end: one for each mentee."""
+
+    pool: Pool
+    new_match_id: NewMatchId
+    decisions: list[Decision] = field(default_factory=list)
+    told_before: dict[UUID, frozenset[RuleName] | None] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, pool: Pool, now: datetime, new_match_id: NewMatchId) -> _Step:
+        """Move the program's time on; from here on nothing is refused.
+
+        Where clocks have changed since the last event, whoever waits looks again before anything else is decided.
+        """
+        step = cls(pool, new_match_id)
+        if pool.advance(now):
+            step.retry_waiting()
+        return step
+
+    def finish(self) -> list[Decision]:
+        """The decisions, and then the notices."""
+        for participant_id in sorted(self.told_before):
+            waiting = self.pool.waiting.get(participant_id)
+            if waiting is None:
+                continue
+            if self.told_before[participant_id] != frozenset(reason.rule for reason in waiting.reasons):
+                self.decisions.append(Waitlisted(waiting))
+        return self.decisions
+
+    def seek(self, participant_id: UUID, since: datetime) -> None:
+        """Find a mentor for a mentee who has none, or let them wait."""
+        pool = self.pool
+        fit = search.best_mentor(pool, pool.facts.row_of[participant_id])
+        if fit is None:
+            self.wait(participant_id, since)
+        else:
+            self.take(fit, since)
+
+    def retry_waiting(self) -> None:
+        """Everybody who waits looks at the whole pool again, longest waiting first."""
+        for entry in sorted(self.pool.waiting.values(), key=_place_in_queue):
+            self.seek(entry.participant_id, entry.since)
+
+    def wait(self, participant_id: UUID, since: datetime) -> None:
+        """A mentee waits (again, or still) and is told if the rules in the way are not those they know."""
+        pool = self.pool
+        before = pool.waiting.get(participant_id)
+        if participant_id not in self.told_before:
+            self.told_before[participant_id] = (
+                None if before is None else frozenset(reason.rule for reason in before.reasons)
+            )
+        entry = Waiting(
+            participant_id=participant_id,
+            organisation_id=pool.participants[participant_id].organisation_id,
+            since=since,
+            reasons=search.why_nobody(pool, pool.facts.row_of[participant_id]),
+        )
+        if entry != before:
+            pool.put_waiting(entry)
+
+    def offer(self, mentor_id: UUID) -> None:
+        """Give the mentor's free places to those who wait."""
+        pool = self.pool
+        mentor = pool.participants.get(mentor_id)
+        if mentor is None:
+            return
+        places = pool.free_places(mentor_id)
+        if not places or not pool.waiting:
+            return
+        seen = search.prospects(pool, pool.facts.row_of[mentor_id], places)
+        for fit in seen.fits:
+            self.take(fit, pool.waiting[pool.facts.id_at(fit.mentee)].since)
+        for row in seen.untold:
+            participant_id = pool.facts.id_at(row)
+            self.wait(participant_id, pool.waiting[participant_id].since)
+
+    def take(self, fit: search.Fit, since: datetime) -> None:
+        """Make the match: a proposal where the mentor is to be asked, else confirmed at once."""
+        pool, program = self.pool, self.pool.program
+        policy = program.policy
+        mentor = pool.participants[pool.facts.id_at(fit.mentor)]
+        mentee = pool.participants[pool.facts.id_at(fit.mentee)]
+        match = Match(
+            match_id=self.new_match_id(mentor.participant_id, mentee.participant_id),
+            mentor=_side(mentor),
+            mentee=_side(mentee),
+            status="proposed",
+            slot=pool.free_slot(mentor.participant_id),
+            capacity=mentor.capacity,
+            score=fit.score,
+            facets=fit.facets(policy.weights),
+            shared=search.common_ground(pool, mentor, mentee),
+            policy_version=policy.version,
+            waiting_since=since,
+            proposed_at=pool.now,
+            expires_at=pool.now + timedelta(days=policy.proposal_days) if policy.mentor_consent else None,
+        )
+        if not policy.mentor_consent:
+            match = self._confirmed(match)
+        pool.stop_waiting(mentee.participant_id)
+        pool.add_match(match)
+        self.decisions.append(Proposed(match) if policy.mentor_consent else Confirmed(match))
+
+    def confirm(self, match: Match) -> None:
+        """A proposal becomes a match."""
+        confirmed = self._confirmed(match)
+        self.pool.replace_match(confirmed)
+        self.decisions.append(Confirmed(confirmed))
+
+    def change(self, match: Match, reason: ChangeReason) -> None:
+        """Tell others what changed in a running match."""
+        self.pool.replace_match(match)
+        self.decisions.append(Changed(match, reason))
+
+    def end(self, match: Match, reason: EndReason) -> None:
+        """End a live match. Who is to look again afterwards is the caller's to say: see `settle`."""
+        ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason)
+        self.pool.replace_match(ended)
+        self.decisions.append(Ended(ended, was_confirmed=match.status == "confirmed"))
+
+    def settle(self, ended: Iterable[Match], *, mentees_look_again: bool = True) -> None:
+        """After matches ended: their mentees seek anew, then their mentors' places are offered.
+
+        Who only had a proposal keeps their place in the queue; who had a mentor goes to its end.
+        """
+        ended = list(ended)
+        if mentees_look_again:
+            for match in ended:
+                since = self.pool.now if match.status == "confirmed" else match.waiting_since
+                self.seek_again(match.mentee.participant_id, since)
+        for mentor_id in sorted({match.mentor.participant_id for match in ended}):
+            self.offer(mentor_id)
+
+    def seek_again(self, participant_id: UUID, since: datetime) -> None:
+        """Seek, if they are still here, still a mentee, and without a match."""
+        mentee = self.pool.participants.get(participant_id)
+        if mentee is not None and mentee.is_mentee and self.pool.match_of_mentee(participant_id) is None:
+            self.seek(participant_id, since)
+
+    def _confirmed(self, match: Match) -> Match:
+        now = self.pool.now
+        ends_at = now + timedelta(weeks=self.pool.program.terms.weeks)
+        return replace(match, status="confirmed", confirmed_at=now, ends_at=ends_at)
+
+
+def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Program) -> list[Decision]:
+    """A program's policy, terms or description changed.
+
+    New terms hold for running matches too: their end is counted anew from their beginning, but never into the past.
+    A new policy holds for those who wait, who look again; what was matched or proposed under the old one stays.
+    """
+    step = _Step.begin(pool, now, new_match_id)
+    before = pool.program
+    pool.configure(program)
+    if program.terms != before.terms:
+        for match_id in sorted(pool.matches):
+            match = pool.matches[match_id]
+            if match.confirmed_at is not None:
+                ends_at = max(pool.now, match.confirmed_at + timedelta(weeks=program.terms.weeks))
+                step.change(replace(match, ends_at=ends_at), "terms")
+    if program.policy != before.policy:
+        step.retry_waiting()
+    return step.finish()
+
+
+def register(pool: Pool, now: datetime, new_match_id: NewMatchId, participant: Participant) -> list[Decision]:
+    """Somebody joined. Somebody who is here already is taken as updated: a registration carries all there is."""
+    if participant.participant_id in pool.participants:
+        return update(pool, now, new_match_id, participant)
+    offset_minutes(participant.profile.zone, now)  # refuses an unknown zone while nothing has changed
+    step = _Step.begin(pool, now, new_match_id)
+    pool.put_participant(replace(participant, joined_at=pool.now))
+    if participant.is_mentee:
+        step.seek(participant.participant_id, pool.now)
+    if participant.is_mentor:
+        step.offer(participant.participant_id)
+    return step.finish()
+
+
+def update(pool: Pool, now: datetime, new_match_id: NewMatchId, participant: Participant) -> list[Decision]:
+    """Somebody's details changed; all of them are replaced.
+
+    A capacity below the number of matches ends none of them. Matches end when a role is given up ("withdrawn"), or
+    when one of the two now blocks the other ("rematch": it does not say who asked).
+    """
+    participant_id = participant.participant_id
+    before = pool.participants.get(participant_id)
+    if before is None:
+        raise Contradiction("unknown_participant", f"participant {participant_id} is not in the program")
+    if before.person_id != participant.person_id:
+        raise Contradiction("other_person", f"participant {participant_id} belongs to another person")
+    offset_minutes(participant.profile.zone, now)
+    step = _Step.begin(pool, now, new_match_id)
+    pool.put_participant(replace(participant, joined_at=before.joined_at))
+
+    ended: list[Match] = []
+    for match in pool.matches_of(participant_id):
+        mentors = match.mentor.participant_id == participant_id
+        if (mentors and not participant.is_mentor) or (not mentors and not participant.is_mentee):
+            step.end(match, "withdrawn")
+        elif _blocked(pool, match):
+            step.end(match, "rematch")
+        else:
+            if match.status == "confirmed" and _meets_otherwise(before, participant):
+                step.change(match, "participant_updated")
+            continue
+        ended.append(match)
+
+    waiting = pool.waiting.get(participant_id)
+    if not participant.is_mentee:
+        pool.stop_waiting(participant_id)
+    elif waiting is not None or not before.is_mentee:
+        step.seek_again(participant_id, pool.now if waiting is None else waiting.since)
+    step.settle(ended)
+    step.offer(participant_id)
+    return step.finish()
+
+
+def withdraw(pool: Pool, now: datetime, new_match_id: NewMatchId, participant_id: UUID) -> list[Decision]:
+    """Somebody left, or was erased. Their matches end; whoever is left alone looks again."""
+    if participant_id not in pool.participants:
+        if participant_id in pool.left:
+            return []
+        raise Contradiction("unknown_participant", f"participant {participant_id} was never in the program")
+    step = _Step.begin(pool, now, new_match_id)
+    ended = pool.matches_of(participant_id)
+    for match in ended:
+        step.end(match, "withdrawn")
+    pool.remove_participant(participant_id)
+    step.settle(ended)
+    return step.finish()
+
+
+def rematch(
+    pool: Pool, now: datetime, new_match_id: NewMatchId, participant_id: UUID, match_id: UUID | None
+) -> list[Decision]:
+    """Somebody asks to leave a match, or all they have, and look again. A mentee without any just looks again."""
+    participant = pool.participants.get(participant_id)
+    if participant is None:
+        if participant_id in pool.left:
+            return []
+        raise Contradiction("unknown_participant", f"participant {participant_id} was never in the program")
+    asked = [match for match in pool.matches_of(participant_id) if match_id in (None, match.match_id)]
+    if not asked and match_id is not None:
+        return []
+    step = _Step.begin(pool, now, new_match_id)
+    for match in asked:
+        step.end(match, "rematch")
+    step.settle(asked)
+    if not asked and participant_id not in pool.waiting:
+        step.seek_again(participant_id, pool.now)
+    return step.finish()
+
+
+def change_lines(
+    pool: Pool, now: datetime, new_match_id: NewMatchId, lines: Iterable[tuple[UUID, tuple[UUID, ...]]]
+) -> list[Decision]:
+    """Managers of some persons changed. People of whom nothing is known here are passed over.
+
+    A running match that a line now runs through is flagged, not ended: that is for its coordinator to decide. A
+    proposal is ended. Those concerned look again, since other pairs may have become possible.
+    """
+    step = _Step.begin(pool, now, new_match_id)
+    touched = [(each, managers) for person_id, managers in lines for each in pool.participants_of(person_id)]
+    touched = [(each, managers) for each, managers in touched if each.managers != managers]
+    concerned = {match.match_id: match for each, _ in touched for match in pool.matches_of(each.participant_id)}
+    broken_before = {match_id for match_id, match in concerned.items() if _line_between(pool, match)}
+    for each, managers in touched:
+        pool.put_managers(pool.participants[each.participant_id], managers)
+
+    ended: list[Match] = []
+    for match_id in sorted(concerned.keys() - broken_before):
+        match = concerned[match_id]
+        if not _line_between(pool, match):
+            continue
+        if match.status == "confirmed":
+            step.change(match, "reporting_line")
+        else:
+            step.end(match, "unfit")
+            ended.append(match)
+    touched_ids = {each.participant_id for each, _ in touched}
+    for entry in sorted((pool.waiting[each] for each in touched_ids & pool.waiting.keys()), key=_place_in_queue):
+        step.seek(entry.participant_id, entry.since)
+    step.settle(ended)
+    for participant_id in sorted(touched_ids):
+        step.offer(participant_id)
+    return step.finish()
+
+
+def accept(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
+    """The mentor said yes. If the pair may not be any more, the proposal ends instead."""
+    match = _open_proposal(pool, match_id)
+    if match is None:
+        return []
+    step = _Step.begin(pool, now, new_match_id)
+    mentor, mentee = pool.rows((match.mentor.participant_id, match.mentee.participant_id)).tolist()
+    if rules.broken_rule(pool.facts, pool.program.policy, mentor, mentee) is None:
+        step.confirm(match)
+    else:
+        step.end(match, "unfit")
+        step.settle([match])
+    return step.finish()
+
+
+def decline(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
+    """The mentor said no."""
+    return _fall_through(pool, now, new_match_id, match_id, "declined")
+
+
+def expire(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
+    """The mentor did not answer in time. Nothing, if it is not time yet."""
+    match = _open_proposal(pool, match_id)
+    if match is None or match.expires_at is None or max(now, pool.now) < match.expires_at:
+        return []
+    return _fall_through(pool, now, new_match_id, match_id, "expired")
+
+
+def end(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID, reason: EndReason) -> list[Decision]:
+    """A coordinator, or the clock, ends a match.
+
+    The mentor's place is offered to those who wait. The mentee does not look again by themselves: a mentoring that ran
+    its weeks is complete, and what follows on a coordinator's step is for the coordinator to say (a rematch request).
+    The clock ends confirmed matches only, and nothing before its time: the terms may have changed since it asked.
+    """
+    match = pool.matches.get(match_id)
+    if match is None:
+        return []
+    if reason == "term_over" and (match.ends_at is None or max(now, pool.now) < match.ends_at):
+        return []
+    step = _Step.begin(pool, now, new_match_id)
+    step.end(match, reason)
+    step.settle([match], mentees_look_again=False)
+    return step.finish()
+
+
+def _fall_through(
+    pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID, reason: EndReason
+) -> list[Decision]:
+    match = _open_proposal(pool, match_id)
+    if match is None:
+        return []
+    step = _Step.begin(pool, now, new_match_id)
+    step.end(match, reason)
+    step.settle([match])
+    return step.finish()
+
+
+def _open_proposal(pool: Pool, match_id: UUID) -> Match | None:
+    match = pool.matches.get(match_id)
+    return match if match is not None and match.status == "proposed" else None
+
+
+def _side(participant: Participant) -> Side:
+    return Side(
+        participant_id=participant.participant_id,
+        person_id=participant.person_id,
+        organisation_id=participant.organisation_id,
+    )
+
+
+def _place_in_queue(entry: Waiting) -> tuple[datetime, UUID]:
+    return entry.since, entry.participant_id
+
+
+def _meets_otherwise(before: Participant, after: Participant) -> bool:
+    old, new = before.profile, after.profile
+    return (old.zone, old.availability, old.languages) != (new.zone, new.availability, new.languages)
+
+
+def _blocked(pool: Pool, match: Match) -> bool:
+    mentors, mentees = pool.rows((match.mentor.participant_id,)), pool.rows((match.mentee.participant_id,))
+    return not rules.block(pool.facts, pool.program.policy, mentors, mentees)[0]
+
+
+def _line_between(pool: Pool, match: Match) -> bool:
+    mentors, mentees = pool.rows((match.mentor.participant_id,)), pool.rows((match.mentee.participant_id,))
+    return not rules.reporting_line(pool.facts, pool.program.policy, mentors, mentees)[0]

@@ -1,0 +1,215 @@
+"""One program's people, live matches and waiting list, in memory, and what has changed of them since last stored.
+
+A pool only keeps books: it decides nothing. Whoever decides (see `arrivals`) asks it and tells it. Two pools with the
+same history are equal whether one of them was loaded from the database in between or not, so everything kept here is
+either stored or follows from what is stored and the program's `now`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+
+from .availability import offset_minutes, week_bits
+from .facts import Facts, Rows
+from .rules import RULE_BIT
+from .values import Match, Participant, Program, Waiting
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a flush has to store. The values are the newest; None means that the thing is gone."""
+
+    program: bool = False
+    participants: dict[UUID, Participant | None] = field(default_factory=dict)
+    new_matches: dict[UUID, Match] = field(default_factory=dict)
+    matches: dict[UUID, Match] = field(default_factory=dict)
+    waiting: dict[UUID, Waiting | None] = field(default_factory=dict)
+
+
+class Pool:
+    """The state of one program. `now` is its business time and never goes back."""
+
+    def __init__(self, program: Program, now: datetime) -> None:
+        self.program = program
+        self.now = now
+        self.facts = Facts()
+        self.participants: dict[UUID, Participant] = {}
+        self.left: set[UUID] = set()
+        self.matches: dict[UUID, Match] = {}
+        self.waiting: dict[UUID, Waiting] = {}
+        self.changes = Changes()
+        self._by_mentor: dict[UUID, dict[UUID, Match]] = {}
+        self._by_mentee: dict[UUID, UUID] = {}
+        self._by_person: dict[UUID, set[UUID]] = {}
+        self._offsets: dict[str, int] = {}
+
+    @classmethod
+    def restored(
+        cls,
+        program: Program,
+        now: datetime,
+        *,
+        participants: Iterable[Participant],
+        left: Iterable[UUID],
+        matches: Iterable[Match],
+        waiting: Iterable[Waiting],
+    ) -> Pool:
+        """A pool as it was stored. `matches` are all there ever were, ended ones too."""
+        pool = cls(program, now)
+        for participant in participants:
+            pool.put_participant(participant)
+        pool.left.update(left)
+        for match in matches:
+            pool._count_match(match)
+        for entry in waiting:
+            pool.put_waiting(entry)
+        pool.changes = Changes()
+        return pool
+
+    def take_changes(self) -> Changes:
+        """What changed since the last call. Whoever takes it stores it, or drops the whole pool."""
+        changes, self.changes = self.changes, Changes()
+        return changes
+
+    def advance(self, time: datetime) -> bool:
+        """Move `now` on. Where a zone's offset has changed since, the hours of its people are counted anew.
+
+        Returns whether that was so: other people may share time now.
+        """
+        if time <= self.now:
+            return False
+        before, self.now = self._this_hour(), time
+        hour = self._this_hour()
+        if hour == before:
+            return False
+        moved = {zone for zone, known in self._offsets.items() if offset_minutes(zone, hour) != known}
+        if not moved:
+            return False
+        for zone in moved:
+            self._offsets[zone] = offset_minutes(zone, hour)
+        for participant in self.participants.values():
+            if participant.profile.zone in moved:
+                self.facts.put_hours(self.facts.row_of[participant.participant_id], self._bits(participant))
+        return True
+
+    def configure(self, program: Program) -> None:
+        """Replace policy, terms and what else describes the program."""
+        self.program = program
+        self.changes.program = True
+
+    def put_participant(self, participant: Participant) -> None:
+        """Add a participant, or replace all that is known of one. Raises Contradiction("unknown_zone")."""
+        bits = self._bits(participant)  # may refuse, so it comes before anything is changed
+        row = self.facts.put(participant, bits)
+        self.facts.touch(row, participant.joined_at)
+        self.participants[participant.participant_id] = participant
+        self.left.discard(participant.participant_id)
+        self._by_person.setdefault(participant.person_id, set()).add(participant.participant_id)
+        self.changes.participants[participant.participant_id] = participant
+
+    def put_managers(self, participant: Participant, managers: tuple[UUID, ...]) -> None:
+        """Replace a participant's managers only."""
+        changed = replace(participant, managers=managers)
+        self.facts.put_managers(self.facts.row_of[participant.participant_id], managers)
+        self.participants[participant.participant_id] = changed
+        self.changes.participants[participant.participant_id] = changed
+
+    def remove_participant(self, participant_id: UUID) -> None:
+        """Forget a participant's details; that they were here, and with whom they were paired, stays known."""
+        participant = self.participants.pop(participant_id)
+        self.stop_waiting(participant_id)
+        self.facts.drop(participant_id)
+        self._by_person[participant.person_id].discard(participant_id)
+        self.left.add(participant_id)
+        self.changes.participants[participant_id] = None
+
+    def participants_of(self, person_id: UUID) -> list[Participant]:
+        """A person's participants here, in the order of their ids."""
+        return [self.participants[each] for each in sorted(self._by_person.get(person_id, ()))]
+
+    def add_match(self, match: Match) -> None:
+        """A new live match takes its slot."""
+        self._count_match(match)
+        self.changes.new_matches[match.match_id] = match
+
+    def replace_match(self, match: Match) -> None:
+        """A live match changed. One that has ended now gives its slot back."""
+        if match.status == "ended":
+            del self.matches[match.match_id]
+            del self._by_mentor[match.mentor.participant_id][match.match_id]
+            del self._by_mentee[match.mentee.participant_id]
+            row = self.facts.row_of.get(match.mentor.participant_id)
+            if row is not None:
+                self.facts.add_live(row, -1, self.now)
+        else:
+            self._put_live(match)
+        changes = self.changes
+        (changes.new_matches if match.match_id in changes.new_matches else changes.matches)[match.match_id] = match
+
+    def put_waiting(self, entry: Waiting) -> None:
+        """A mentee waits, or waits for other reasons."""
+        known = sum(RULE_BIT[reason.rule] for reason in entry.reasons)
+        self.facts.put_waiting(self.facts.row_of[entry.participant_id], entry.since, known)
+        self.waiting[entry.participant_id] = entry
+        self.changes.waiting[entry.participant_id] = entry
+
+    def stop_waiting(self, participant_id: UUID) -> None:
+        """A mentee does not wait any more, or never did."""
+        if self.waiting.pop(participant_id, None) is not None:
+            self.facts.put_waiting(self.facts.row_of[participant_id], None)
+            self.changes.waiting[participant_id] = None
+
+    def matches_of_mentor(self, participant_id: UUID) -> list[Match]:
+        """Live matches in which the participant mentors, in the order of their ids."""
+        live = self._by_mentor.get(participant_id, {})
+        return [live[match_id] for match_id in sorted(live)]
+
+    def match_of_mentee(self, participant_id: UUID) -> Match | None:
+        """The live match in which the participant is mentored."""
+        match_id = self._by_mentee.get(participant_id)
+        return None if match_id is None else self.matches[match_id]
+
+    def matches_of(self, participant_id: UUID) -> list[Match]:
+        """All live matches of a participant, as mentor first."""
+        mentored = self.match_of_mentee(participant_id)
+        return self.matches_of_mentor(participant_id) + ([] if mentored is None else [mentored])
+
+    def free_slot(self, participant_id: UUID) -> int:
+        """The lowest slot that no live match of the mentor holds."""
+        taken = {match.slot for match in self._by_mentor.get(participant_id, {}).values()}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+    def free_places(self, participant_id: UUID) -> int:
+        """How many more mentees the mentor has room for."""
+        return int(self.facts.free[self.facts.row_of[participant_id]])
+
+    def rows(self, participant_ids: Collection[UUID]) -> Rows:
+        """Their rows in `facts`."""
+        return np.array([self.facts.row_of[each] for each in participant_ids], np.intp)
+
+    def _count_match(self, match: Match) -> None:
+        self.facts.pair(match.mentor.person_id, match.mentee.person_id)
+        row = self.facts.row_of.get(match.mentor.participant_id)
+        if match.status != "ended":
+            self._put_live(match)
+        if row is not None:
+            self.facts.add_live(row, 0 if match.status == "ended" else 1, match.ended_at or match.proposed_at)
+
+    def _put_live(self, match: Match) -> None:
+        self.matches[match.match_id] = match
+        self._by_mentor.setdefault(match.mentor.participant_id, {})[match.match_id] = match
+        self._by_mentee[match.mentee.participant_id] = match.match_id
+
+    def _bits(self, participant: Participant) -> int:
+        zone = participant.profile.zone
+        if zone not in self._offsets:
+            self._offsets[zone] = offset_minutes(zone, self._this_hour())
+        return week_bits(participant.profile.availability, self._offsets[zone])
+
+    def _this_hour(self) -> datetime:
+        return self.now.replace(minute=0, second=0, microsecond=0)

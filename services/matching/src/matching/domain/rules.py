@@ -1,0 +1,146 @@
+"""The hard rules. Each says of a pair whether it may be, and has a name that people are told when it may not.
+
+A rule takes rows of mentors and of mentees: equally many, or one on either side that is held against all of the other.
+It returns True where the pair may be. Rules look at facts only; no rule reads what a law protects, because no such fact
+is kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from .facts import Facts, Mask, Rows, term
+from .score import SCALE, total_points
+from .values import Policy, RuleName
+
+Rule: TypeAlias = Callable[[Facts, Policy, Rows, Rows], Mask]
+
+
+def _all(mentors: Rows, mentees: Rows) -> Mask:
+    return np.ones(max(len(mentors), len(mentees)), np.bool_)
+
+
+def role(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """Only who is a mentor mentors. That the other one is a mentee is for the caller: only mentees are looked after."""
+    allowed: Mask = facts.mentor[mentors] & _all(mentors, mentees)
+    return allowed
+
+
+def same_person(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """Nobody mentors themselves."""
+    allowed: Mask = facts.person[mentors] != facts.person[mentees]
+    return allowed
+
+
+def organisation(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """The policy may ask for two people of the same, or of different, organisations."""
+    if policy.organisations == "any":
+        return _all(mentors, mentees)
+    same: Mask = facts.organisation[mentors] == facts.organisation[mentees]
+    return same if policy.organisations == "same" else ~same
+
+
+def credentials(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """The mentor holds all that the policy asks of mentors."""
+    if not policy.mentor_credentials:
+        return _all(mentors, mentees)
+    needed = facts.credentials.pack(map(term, policy.mentor_credentials))
+    held: Mask = ((facts.credentials.words[mentors] & needed) == needed).all(axis=1)
+    return held & _all(mentors, mentees)
+
+
+def language(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """They share a language, where the policy asks for it."""
+    if not policy.share_language:
+        return _all(mentors, mentees)
+    words = facts.languages.words
+    return np.asarray((words[mentors] & words[mentees]).any(axis=1))
+
+
+def common_time(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """They share enough time in a week."""
+    if policy.minimum_common_minutes == 0:
+        return _all(mentors, mentees)
+    return np.asarray(facts.common_minutes(mentors, mentees) >= policy.minimum_common_minutes)
+
+
+def reporting_line(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """Neither is the other's manager, within the policy's number of levels."""
+    levels = policy.boss_levels
+    up = (facts.managers[mentees, :levels] == facts.person[mentors][:, None]).any(axis=1)
+    down = (facts.managers[mentors, :levels] == facts.person[mentees][:, None]).any(axis=1)
+    allowed: Mask = ~(up | down)
+    return allowed
+
+
+def block(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """Neither has blocked the other."""
+    return _not_among(facts, facts.blocked_with, mentors, mentees)
+
+
+def former_match(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """They were never matched before, in whichever roles."""
+    return _not_among(facts, facts.paired_with, mentors, mentees)
+
+
+def minimum_score(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """The score reaches the policy's minimum."""
+    if policy.minimum_score <= 0:
+        return _all(mentors, mentees)
+    return total_points(facts, policy.weights, mentors, mentees) >= policy.minimum_score * SCALE
+
+
+def capacity(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """The mentor has a place left."""
+    return (facts.free[mentors] > 0) & _all(mentors, mentees)
+
+
+def _not_among(facts: Facts, partners: Callable[[int], set[int]], mentors: Rows, mentees: Rows) -> Mask:
+    """Pairs that a relation between persons does not join; the relation is asked once, for the side of one row."""
+    anchor, others = (mentees[0], mentors) if len(mentees) == 1 else (mentors[0], mentees)
+    if len(mentors) > 1 < len(mentees):
+        raise ValueError("one side must be a single row")
+    joined = partners(int(anchor))
+    if not joined:
+        return np.ones(len(others), np.bool_)
+    persons = facts.person[others]
+    if len(joined) > 8:
+        return ~np.isin(persons, list(joined))
+    allowed = np.ones(len(others), np.bool_)
+    for person in joined:
+        allowed &= persons != person
+    return allowed
+
+
+# In this order they are tried and counted: who falls to an early one is not held against a later one. Capacity comes
+# last, so that "capacity 12" means twelve mentors who would fit if they had a place.
+RULES: Final[Sequence[tuple[RuleName, Rule]]] = (
+    ("role", role),
+    ("same_person", same_person),
+    ("organisation", organisation),
+    ("credentials", credentials),
+    ("language", language),
+    ("common_time", common_time),
+    ("reporting_line", reporting_line),
+    ("block", block),
+    ("former_match", former_match),
+    ("minimum_score", minimum_score),
+    ("capacity", capacity),
+)
+# What a pair must still meet when its proposal is answered: it holds its place, and was matched before by itself.
+STANDING: Final[Sequence[tuple[RuleName, Rule]]] = tuple(
+    (name, rule) for name, rule in RULES if name not in ("former_match", "capacity")
+)
+# The bit of each rule in `Facts.known`.
+RULE_BIT: Final[dict[RuleName, int]] = {name: 1 << bit for bit, (name, _) in enumerate(RULES)} | {
+    "no_candidates": 1 << len(RULES)
+}
+
+
+def broken_rule(facts: Facts, policy: Policy, mentor: int, mentee: int) -> RuleName | None:
+    """The first standing rule that the pair breaks now."""
+    mentors, mentees = np.array([mentor]), np.array([mentee])
+    return next((name for name, rule in STANDING if not rule(facts, policy, mentors, mentees)[0]), None)

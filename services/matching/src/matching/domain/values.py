@@ -1,0 +1,265 @@
+"""What matching decides on and what it decides, as plain frozen values.
+
+They mirror the wire's values without importing them: a contract may get a new version without the rules noticing.
+Refuses to hold anything that names a person; people are ids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+Role = Literal["mentor", "mentee"]
+RuleName = Literal[
+    "no_candidates",
+    "role",
+    "same_person",
+    "organisation",
+    "credentials",
+    "language",
+    "common_time",
+    "reporting_line",
+    "block",
+    "former_match",
+    "minimum_score",
+    "capacity",
+]
+FacetName = Literal["skills", "goals", "interests", "values", "style", "industry", "seniority", "common_time"]
+Status = Literal["proposed", "confirmed", "ended"]
+EndReason = Literal["declined", "expired", "withdrawn", "rematch", "coordinator", "term_over", "unfit"]
+ChangeReason = Literal["participant_updated", "terms", "reporting_line"]
+
+
+class Contradiction(ValueError):
+    """A request that makes no sense in this program. Raised before anything has changed.
+
+    `reason` is stable, `detail` is for people and carries no personal data.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """One interval of a week in local time: ISO weekday, minutes from local midnight, the end exclusive."""
+
+    weekday: int
+    start_minute: int
+    end_minute: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A skill and its level, 1 beginner to 5 expert."""
+
+    skill: str
+    level: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What the rules and the score look at. Empty tuples, None and seniority 0 mean: not known."""
+
+    zone: str
+    languages: tuple[str, ...]
+    availability: tuple[Hours, ...]
+    offers: tuple[Skill, ...] = ()
+    wants: tuple[Skill, ...] = ()
+    goals: tuple[str, ...] = ()
+    interests: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    style: str | None = None
+    industry: str | None = None
+    seniority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Participant:
+    """A person in a program. `managers` (nearest first) and `blocks` are person ids."""
+
+    participant_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+    roles: tuple[Role, ...]
+    capacity: int
+    profile: Profile
+    managers: tuple[UUID, ...] = ()
+    blocks: tuple[UUID, ...] = ()
+    credentials: tuple[str, ...] = ()
+    joined_at: datetime
+
+    @property
+    def is_mentor(self) -> bool:
+        return "mentor" in self.roles
+
+    @property
+    def is_mentee(self) -> bool:
+        return "mentee" in self.roles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Relative weight of each facet, from 0 to 1; only their proportions count."""
+
+    skills: float = 0.40
+    goals: float = 0.15
+    interests: float = 0.10
+    values: float = 0.05
+    style: float = 0.05
+    industry: float = 0.05
+    seniority: float = 0.10
+    common_time: float = 0.10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a program matches. `version` is recorded with every decision."""
+
+    version: int = 1
+    matching: Literal["on_arrival"] = "on_arrival"
+    mentor_consent: bool = False
+    proposal_days: int = 7
+    minimum_common_minutes: int = 60
+    minimum_score: float = 0.0
+    share_language: bool = True
+    organisations: Literal["any", "same", "other"] = "any"
+    boss_levels: int = 2
+    mentor_credentials: tuple[str, ...] = ()
+    weights: Weights = field(default_factory=Weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a match agrees. Matching itself needs `weeks` only; the rest is passed on."""
+
+    cadence_days: int = 14
+    meeting_minutes: int = 45
+    weeks: int = 26
+    notice_days: int = 2
+    meetings_ahead: int = 3
+    local_time_of: Role = "mentee"
+    ask_feedback: bool = True
+    low_rating: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """One pool of people under one policy."""
+
+    program_id: UUID
+    organisation_id: UUID
+    organisations: tuple[UUID, ...]
+    title: str
+    kind: str
+    policy: Policy
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the two of a match have in common, in words, for the page where the mentor answers."""
+
+    languages: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    goals: tuple[str, ...] = ()
+    interests: tuple[str, ...] = ()
+    common_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """Who stands on one side of a match: enough to end it after they have left."""
+
+    participant_id: UUID
+    person_id: UUID
+    organisation_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A mentor and a mentee. It holds `slot` of the mentor's capacity until it has ended.
+
+    `capacity` is the capacity in force when the slot was taken; it may have been lowered since. `waiting_since` is when
+    the mentee's wait had begun: should the proposal fall through, that is their place in the queue again.
+    """
+
+    match_id: UUID
+    mentor: Side
+    mentee: Side
+    status: Status
+    slot: int
+    capacity: int
+    score: float
+    facets: dict[str, float]
+    shared: Shared
+    policy_version: int
+    waiting_since: datetime
+    proposed_at: datetime
+    expires_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    ends_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """A rule and how many mentors it was the first to remove."""
+
+    rule: RuleName
+    removed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A mentee without a mentor, since when, and why as of the last look at the whole pool."""
+
+    participant_id: UUID
+    organisation_id: UUID
+    since: datetime
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """The match waits for the mentor's yes."""
+
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The match began."""
+
+    match: Match
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Something that others must know of changed in a running match."""
+
+    match: Match
+    reason: ChangeReason
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The match is over; its `end_reason` says why."""
+
+    match: Match
+    was_confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waitlisted:
+    """A mentee has to wait now, or waits for other reasons than before."""
+
+    waiting: Waiting
+
+
+Decision: TypeAlias = Proposed | Confirmed | Changed | Ended | Waitlisted

@@ -1,0 +1,68 @@
+"""What matching does with the events of `registrations`: the route table, and the handler that follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import UUID
+
+from matching import metrics
+from matching.adapters.postgres import StoredPools
+from matching.domain.values import Contradiction
+from matching.handlers import registrations as handlers
+from matching.handlers.registrations import Pools
+from mentorstream_events import Event, Value
+from mentorstream_events import registrations as events
+from mentorstream_runtime.errors import Rejected
+from mentorstream_runtime.outbox import Outgoing
+
+if TYPE_CHECKING:
+    from mentorstream_runtime.database import Connection
+
+Routes: TypeAlias = Mapping[type[Value], Callable[[Pools, Event[Any]], Sequence[Outgoing]]]
+
+REGISTRATIONS: Final[Routes] = {
+    events.ProgramConfigured: handlers.on_program_configured,
+    events.ParticipantRegistered: handlers.on_participant_registered,
+    events.ParticipantUpdated: handlers.on_participant_updated,
+    events.ParticipantWithdrawn: handlers.on_participant_withdrawn,
+    events.RematchRequested: handlers.on_rematch_requested,
+    events.ReportingLineChanged: handlers.on_reporting_line_changed,
+    events.ProposalAccepted: handlers.on_proposal_accepted,
+    events.ProposalDeclined: handlers.on_proposal_declined,
+    events.ExpireProposal: handlers.expire_proposal,
+    events.EndMatch: handlers.end_match,
+}
+
+
+class RegistrationsHandler:
+    """Decides the events of one partition over the pools of its programs, which it keeps while it lives."""
+
+    handles = frozenset(REGISTRATIONS)
+
+    def __init__(self, pools: StoredPools) -> None:
+        self._pools = pools
+        self._seconds = {model: metrics.DECISION_SECONDS.labels(model.__name__) for model in REGISTRATIONS}
+
+    async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
+        """Lock the programs and load those that are not in memory."""
+        await self._pools.load(connection, {UUID(key) for key in {event.key for event in events}})
+
+    def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
+        """Follow the route of the event's type. Raises Rejected for what makes no sense in its program."""
+        started = time.perf_counter()
+        try:
+            return REGISTRATIONS[type(event.data)](self._pools, event)
+        except Contradiction as contradiction:
+            raise Rejected(contradiction.reason, contradiction.detail) from contradiction
+        finally:
+            self._seconds[type(event.data)].observe(time.perf_counter() - started)
+
+    async def flush(self, connection: Connection) -> None:
+        """Store what changed."""
+        await self._pools.flush(connection)
+
+    def settled(self, *, committed: bool) -> None:
+        """Keep what was decided, or forget it."""
+        self._pools.settled(committed=committed)

@@ -1,0 +1,96 @@
+"""What a mentor sees of a proposal: what the two have in common and how the score came about. No names: the e-mail that
+brought the link has them, this service does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mentorstream_runtime.pages import Pages
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fastapi.responses import HTMLResponse
+
+    from matching.adapters.requests import Answer, ShownProposal
+    from mentorstream_runtime.links import BadLink
+
+_FACET_WORDS: Final = {
+    "skills": "Skills wanted and offered",
+    "goals": "Goals",
+    "interests": "Interests",
+    "values": "Values",
+    "style": "Way of working",
+    "industry": "Industry",
+    "seniority": "Seniority",
+    "common_time": "Time in common",
+}
+_DONE: Final = {
+    "accept": ("Thank you, the match begins", "You will get an e-mail with the first meetings."),
+    "decline": ("Thank you for telling us", "We will look for another mentor. You need not do anything else."),
+}
+_BEFORE: Final = {
+    "accept": "You accepted this proposal. There is nothing more to do.",
+    "decline": "You declined this proposal. There is nothing more to do.",
+}
+
+
+class ProposalPages:
+    """Renders the pages of one proposal."""
+
+    def __init__(self, package_file: str) -> None:
+        self._pages = Pages(package_file)
+
+    def form(
+        self, proposal: ShownProposal, expires_at: datetime, *, status: int = 200, error: str = ""
+    ) -> HTMLResponse:
+        """What is proposed, and two buttons."""
+        facets = [
+            (_FACET_WORDS.get(name, name.replace("_", " ").capitalize()), round(100 * value))
+            for name, value in proposal.facets.items()
+        ]
+        return self._pages.render(
+            "proposal.html",
+            status=status,
+            title="Will you be their mentor?",
+            proposal=proposal,
+            fit=round(100 * proposal.score),
+            facets=facets,
+            common_hours=_hours(proposal.shared.common_minutes),
+            answer_until=f"{expires_at:%A} {expires_at.day} {expires_at:%B %Y}, {expires_at:%H:%M} UTC",
+            error=error,
+        )
+
+    def thanks(self, answer: Answer) -> HTMLResponse:
+        """The answer was taken now."""
+        title, text = _DONE[answer]
+        return self._pages.message(title, text)
+
+    def already_answered(self, answer: Answer, *, status: int = 200) -> HTMLResponse:
+        """An answer was taken before. `status` is 409 where another one was sent now."""
+        return self._pages.message("You have already answered", _BEFORE[answer], status=status)
+
+    def expired(self) -> HTMLResponse:
+        """Nobody answered in time."""
+        return self._pages.message("The time to answer is over", "This proposal is no longer open.", status=410)
+
+    def over(self) -> HTMLResponse:
+        """The proposal was taken back, or what came of it has ended."""
+        return self._pages.message(
+            "This proposal is no longer open", "It was withdrawn, or the match has ended.", status=410
+        )
+
+    def bad_link(self, error: BadLink) -> HTMLResponse:
+        """Nothing is behind the link, or nothing any more."""
+        if error.reason == "expired":
+            return self.expired()
+        return self._pages.message(
+            "This link does not work", "Check that you opened the whole address from your e-mail.", status=404
+        )
+
+
+def _hours(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    parts = [f"{hours} h"] * (hours > 0) + [f"{rest} min"] * (rest > 0)
+    return " ".join(parts) or "none"

@@ -1,0 +1,84 @@
+"""What contracts say in the domain's words, and the other way round.
+
+Both sides have the same fields, so they are read from one another by name, by msgspec and not by hand: a field that the
+domain does not know is dropped, and one that the wire lacks has the domain's default.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+
+from matching.domain.values import Hours, Participant, Policy, Profile, Program, Role, Terms
+from mentorstream_events import values as wire
+from mentorstream_events.registrations import ParticipantRegistered, ParticipantUpdated, ProgramConfigured
+
+T = TypeVar("T")
+
+
+def _same(value: object, target: type[T]) -> T:
+    return msgspec.convert(value, target, from_attributes=True)
+
+
+def program_of(data: ProgramConfigured) -> Program:
+    """The program as the domain knows it."""
+    return Program(
+        program_id=data.program_id,
+        organisation_id=data.organisation_id,
+        organisations=tuple(sorted(set(data.organisations))),
+        title=data.title,
+        kind=data.kind,
+        policy=_same(data.policy, Policy),
+        terms=_same(data.terms, Terms),
+    )
+
+
+def participant_of(data: ParticipantRegistered | ParticipantUpdated, time: datetime) -> Participant:
+    """The participant as the domain knows them; `time` stands in for when they joined."""
+    return Participant(
+        participant_id=data.participant_id,
+        person_id=data.person_id,
+        organisation_id=data.organisation_id,
+        roles=data.roles,
+        capacity=data.capacity,
+        profile=_same(data.profile, Profile),
+        managers=data.managers,
+        blocks=data.blocks,
+        credentials=data.credentials,
+        joined_at=time,
+    )
+
+
+def member_of(participant: Participant, role: Role) -> wire.Member:
+    """One side of a match, as the wire tells it."""
+    profile = participant.profile
+    return wire.Member(
+        participant_id=participant.participant_id,
+        person_id=participant.person_id,
+        organisation_id=participant.organisation_id,
+        role=role,
+        zone=profile.zone,
+        languages=profile.languages,
+        availability=hours_of(profile.availability),
+    )
+
+
+def hours_of(hours: tuple[Hours, ...]) -> tuple[wire.WeeklyHours, ...]:
+    """Weekly hours, as the wire tells them."""
+    return tuple(
+        wire.WeeklyHours(weekday=each.weekday, start_minute=each.start_minute, end_minute=each.end_minute)
+        for each in hours
+    )
+
+
+def terms_of(terms: Terms) -> wire.Terms:
+    """Terms, as the wire tells them."""
+    return _same(terms, wire.Terms)
+
+
+def line_of(line: wire.ReportingLine) -> tuple[UUID, tuple[UUID, ...]]:
+    """A person and their managers."""
+    return line.person_id, line.managers

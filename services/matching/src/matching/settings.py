@@ -1,0 +1,13 @@
+"""What matching can be told from outside, beside what every service can."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mentorstream_runtime.settings import RuntimeSettings
+
+
+class MatchingSettings(RuntimeSettings):
+    """Settings of matching."""
+
+    due_limit: int = Field(500, ge=1, le=5000, description="Most due proposals, or due matches, asked about at once.")
