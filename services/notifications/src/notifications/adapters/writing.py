@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
+from email.utils import format_datetime, quote
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -79,21 +81,23 @@ class Writer:
         html = _template(language, f"{mail.kind}.html").render(context)
 
         needs_utf8, address = _wire_address(person.email)
-        policy = (SMTPUTF8 if needs_utf8 else SMTP).clone(cte_type="7bit")
-        message = EmailMessage(policy=policy)
-        message["From"] = Address(self._settings.mail_from_name, addr_spec=self._settings.mail_from)
-        message["To"] = Address(one_line(person.full_name), *address)
-        message["Subject"] = subject
-        message["Date"] = now
-        message["Message-ID"] = f"<{mail.message_id}>"
-        message["Auto-Submitted"] = "auto-generated"
-        message["List-Unsubscribe"] = f"<{unsubscribe}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(text)
-        message.add_alternative(html, subtype="html")
+        headers = {
+            "From": _mailbox("From", self._settings.mail_from_name, self._settings.mail_from),
+            "To": _mailbox("To", one_line(person.full_name), Address(username=address[0], domain=address[1]).addr_spec),
+            "Subject": _encoded("Subject", subject),
+            "Date": format_datetime(now),
+            "Message-ID": f"<{mail.message_id}>",
+            "Auto-Submitted": "auto-generated",
+            "List-Unsubscribe": f"<{unsubscribe}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
+        body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+        body.set_content(text)
+        body.add_alternative(html, subtype="html")
         if mail.kind in ("invitation", "cancellation"):
-            self._add_calendar(message, mail, context, text)
-        return Letter("@".join(address), message.as_bytes(), needs_utf8)
+            self._add_calendar(body, mail, context, text)
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return Letter("@".join(address), head.encode() + body.as_bytes(), needs_utf8)
 
     def _context(self, mail: DueMail, person: Person) -> dict[str, Any]:
         """What templates may use. Every text in it is on one line."""
@@ -175,6 +179,23 @@ class Writer:
 def one_line(text: str) -> str:
     """The text with every run of white space, line ends and other unprintable characters as one space."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _encoded(header: str, text: str) -> str:
+    """One line of text as the value of a header, folded; as encoded words (RFC 2047) unless plain ASCII will do.
+
+    The headers of `EmailMessage` are not used for it: up to Python 3.13 its folding puts spaces between the encoded
+    words of long names, and reads "=?" in a text as the beginning of one.
+    """
+    plain = text.isascii() and "=?" not in text
+    return Header(text, "us-ascii" if plain else "utf-8", header_name=header).encode(linesep="\r\n")
+
+
+def _mailbox(header: str, name: str, address: str) -> str:
+    """A name, on one line, and an address, quoted where that is needed, as the value of an address header."""
+    if name.isascii() and "=?" not in name:
+        return f'"{quote(name)}" <{address}>' if name else f"<{address}>"
+    return f"{_encoded(header, name)} <{address}>"
 
 
 @dataclass(frozen=True, slots=True)
