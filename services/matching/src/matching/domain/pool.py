@@ -87,15 +87,14 @@ class Pool:
         hour = self._this_hour()
         if hour == before:
             return False
-        moved = {zone for zone, known in self._offsets.items() if offset_minutes(zone, hour) != known}
-        if not moved:
-            return False
-        for zone in moved:
-            self._offsets[zone] = offset_minutes(zone, hour)
+        zones = {participant.profile.zone for participant in self.participants.values()}
+        offsets = {zone: offset_minutes(zone, hour) for zone in zones}
+        moved = {zone for zone, offset in offsets.items() if offset != self._offsets[zone]}
+        self._offsets = offsets  # without those of people who left: a pool from the database has none either
         for participant in self.participants.values():
             if participant.profile.zone in moved:
                 self.facts.put_hours(self.facts.row_of[participant.participant_id], self._bits(participant))
-        return True
+        return bool(moved)
 
     def configure(self, program: Program) -> None:
         """Replace policy, terms and what else describes the program."""
