@@ -32,6 +32,7 @@ _START_TIME_TOLERANCE_SECONDS = 2.0
 _POLL_SECONDS = 0.02
 # Below the range that kernels hand to outgoing connections, so that no client socket sits on a chosen port.
 _PORT_RANGE = range(20_000, 30_000)
+_SHOWN_CHARACTERS = 600  # of a log line in a message: a traceback in JSON is one line
 _LOG_LIMIT_BYTES = 20 * 1024 * 1024
 # How children of this process ended, by pid: the kernel tells it once only.
 _exit_codes: dict[int, int] = {}
@@ -233,7 +234,7 @@ class Daemon(ABC):
             return ""
         with self.log_path.open(errors="replace") as handle:
             handle.seek(self._log_start_bytes)
-            return "\n".join(handle.read().splitlines()[-count:])
+            return "\n".join(line[:_SHOWN_CHARACTERS] for line in handle.read().splitlines()[-count:])
 
     def _running(self) -> psutil.Process:
         process = self.process()
