@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,14 +15,40 @@ from .errors import Halted
 from .settings import RuntimeSettings
 
 
-async def read_cluster_id(settings: RuntimeSettings) -> str:
-    """The id of the cluster: another one means that the broker's data was replaced. Raises KafkaError."""
+@contextlib.asynccontextmanager
+async def _admin(settings: RuntimeSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, client_id=settings.instance)
-    await admin.start()
     try:
-        return str((await admin.describe_cluster())["cluster_id"])
+        await admin.start()
+        yield admin
     finally:
         await admin.close()
+
+
+async def read_cluster_id(settings: RuntimeSettings) -> str:
+    """The id of the cluster: another one means that the broker's data was replaced. Raises KafkaError."""
+    async with _admin(settings) as admin:
+        return str((await admin.describe_cluster())["cluster_id"])
+
+
+async def read_partitions(settings: RuntimeSettings, topics: Iterable[str]) -> list[TopicPartition]:
+    """Every partition of the topics (names without prefix, partitions with it), sorted.
+
+    Raises Halted where a topic does not exist (services never create one) or has another count than declared.
+    """
+    names = {settings.topic_prefix + name: name for name in topics}
+    async with _admin(settings) as admin:
+        described = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
+    missing = [full for full in names if described.get(full, {}).get("error_code") != 0]
+    if missing:
+        raise Halted("topic_missing", f"topics do not exist: {', '.join(missing)}", "docs/operations/topics.md")
+    for full, name in names.items():
+        found = len(described[full]["partitions"])
+        expected = TOPIC[name].partitions if settings.topic_partitions is None else settings.topic_partitions
+        if expected not in (0, found):
+            detail = f"topic {full} has {found} partitions, expected {expected}: keys would move between partitions"
+            raise Halted("partition_count", detail, "docs/operations/topics.md")
+    return sorted(TopicPartition(full, part["partition"]) for full in names for part in described[full]["partitions"])
 
 
 def new_consumer(settings: RuntimeSettings, group: str) -> AIOKafkaConsumer:
@@ -56,43 +83,18 @@ def new_producer(settings: RuntimeSettings) -> AIOKafkaProducer:
 
 
 @contextlib.asynccontextmanager
-async def tail_reader(settings: RuntimeSettings) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer of no group, for looking at topics."""
+async def tail_reader(
+    settings: RuntimeSettings, partitions: Sequence[TopicPartition]
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer of no group, assigned these partitions, for looking at what is there."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    await consumer.start()
     try:
+        await consumer.start()
+        consumer.assign(partitions)
         yield consumer
     finally:
+        # aiokafka awaits a task of its own that it cancelled; one that never ran yet would cancel us too.
+        await asyncio.sleep(0)
         await consumer.stop()
-
-
-async def check_partitions(settings: RuntimeSettings, topics: Iterable[str], *, strict: bool) -> None:
-    """Hold the partition counts against the topic table.
-
-    Raises Halted where a topic is missing, or, with `strict`, where its count differs: keys would move.
-    """
-    async with tail_reader(settings) as consumer:
-        existing = await consumer.topics()
-        for name in topics:
-            full = settings.topic_prefix + name
-            if full not in existing:
-                raise Halted("topic_missing", f"topic {full} does not exist", "docs/operations/topics.md")
-            found = len(consumer.partitions_for_topic(full) or ())
-            if strict and found != TOPIC[name].partitions:
-                raise Halted(
-                    "partition_count",
-                    f"topic {full} has {found} partitions, expected {TOPIC[name].partitions}",
-                    "docs/operations/topics.md",
-                )
-
-
-async def end_offsets(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> dict[TopicPartition, int]:
-    """The end of every partition of the topics, by full names."""
-    partitions = [
-        TopicPartition(topic, partition)
-        for topic in topics
-        for partition in sorted(consumer.partitions_for_topic(topic) or ())
-    ]
-    return dict(await consumer.end_offsets(partitions)) if partitions else {}

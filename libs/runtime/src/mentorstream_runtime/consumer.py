@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from . import metrics, positions
 from .batch import Handler, Owned, Record, bury_record, handle_batch
-from .broker import check_partitions, end_offsets, new_consumer, read_cluster_id
+from .broker import new_consumer, read_cluster_id, read_partitions
 from .database import Pool, transaction
 from .errors import Fenced, Halted, is_conflict, is_infrastructure
 from .settings import RuntimeSettings
@@ -53,6 +53,7 @@ class Consumer:
         self._readers = readers
         self._consumer: AIOKafkaConsumer | None = None
         self._cluster_id = ""
+        self._partitions: list[TopicPartition] = []
         self._owned: dict[TopicPartition, Owned] = {}
         self._assigned: set[TopicPartition] = set()
         self._claim_after: dict[TopicPartition, float] = {}
@@ -116,11 +117,11 @@ class Consumer:
     async def _session(self) -> None:
         """One membership of the group, from start to stop or to a loss of the broker."""
         self._cluster_id = await read_cluster_id(self._settings)
-        await check_partitions(self._settings, self._readers, strict=False)
+        self._partitions = await read_partitions(self._settings, self._readers)
         consumer = new_consumer(self._settings, positions.group_name(self._settings, self._service))
-        await consumer.start()
-        self._consumer = consumer
         try:
+            await consumer.start()
+            self._consumer = consumer
             consumer.subscribe(
                 [self._settings.topic_prefix + topic for topic in self._readers], listener=_Listener(self)
             )
@@ -361,8 +362,8 @@ class Consumer:
         consumer = self._consumer
         if consumer is None or not self._joined:
             raise ConnectionError("the consumer has not joined its group")
-        ends = await end_offsets(consumer, [self._settings.topic_prefix + topic for topic in self._readers])
-        starts = await consumer.beginning_offsets(list(ends))
+        ends = await consumer.end_offsets(self._partitions)
+        starts = await consumer.beginning_offsets(self._partitions)
         rows = await self._pool.fetch("SELECT topic, partition, next_offset FROM consumer_position")
         stored = {
             TopicPartition(self._settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]

@@ -45,12 +45,17 @@ async def _nothing_to_reset(_connection: object) -> None:
 
 async def _use_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     await connection.set_type_codec(
-        "jsonb", encoder=_encode_json, decoder=msgspec.json.decode, schema="pg_catalog", format="text"
+        "jsonb", encoder=_encode_json, decoder=_decode_json, schema="pg_catalog", format="binary"
     )
 
 
-def _encode_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+# jsonb on the wire is a version byte, 1, and the text. Binary, because COPY takes nothing else.
+def _encode_json(value: object) -> bytes:
+    return b"\x01" + msgspec.json.encode(value)
+
+
+def _decode_json(wire: bytes) -> object:
+    return msgspec.json.decode(memoryview(wire)[1:])
 
 
 async def open_pool(url: str, *, size: int, application_name: str) -> Pool:

@@ -23,7 +23,7 @@ HEADERS: Final = MappingProxyType(
 
 
 class Pages:
-    """Renders one service's templates (`templates/` beside its `__init__`), which extend `base.html` of this package."""
+    """Renders one service's templates (`templates/` beside its `__init__`); they extend this package's `base.html`."""
 
     def __init__(self, package_file: str) -> None:
         own = Path(package_file).parent / "templates"

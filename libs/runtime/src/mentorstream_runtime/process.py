@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -69,11 +69,15 @@ class Runtime(Generic[SettingsT]):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a service consists of: a handler for each topic it reads, timers, an API."""
+    """What a service consists of: a handler for each topic it reads, timers, an API.
+
+    `closing` is called after the drain, while the database is still there: to give back what the parts hold open.
+    """
 
     readers: Mapping[str, HandlerFactory] = field(default_factory=dict)
     timers: Sequence[Timer] = ()
     api: FastAPI | None = None
+    closing: Sequence[Callable[[], Awaitable[None]]] = ()
 
 
 class Process(Generic[SettingsT]):
@@ -91,6 +95,7 @@ class Process(Generic[SettingsT]):
         self._servers: list[uvicorn.Server] = []
         self._runtime: Runtime[SettingsT] | None = None
         self._health: uvicorn.Server | None = None
+        self._draining = False
         self.consumer: Consumer | None = None
         self.relay: Relay | None = None
         self.timers: Timers | None = None
@@ -135,6 +140,8 @@ class Process(Generic[SettingsT]):
         links = Links(settings.link_secrets)
         self._runtime = Runtime(self._name, settings, pool, api_pool, clock, links, wakeups)
         parts = self._build(self._runtime)
+        for close in parts.closing:
+            self._stack.push_async_callback(close)
         if self._mode != "api":
             self._start_worker(self._runtime, parts)
         if self._mode != "worker" and parts.api is not None:
@@ -155,6 +162,7 @@ class Process(Generic[SettingsT]):
 
     async def drain(self) -> None:
         """Stop taking work, finish what is under way, publish the outbox; at most `drain_seconds`."""
+        self._draining = True
         deadline = time.monotonic() + self._settings.drain_seconds
         for server in self._servers:
             server.should_exit = server is not self._health  # health answers to the end
@@ -219,9 +227,16 @@ class Process(Generic[SettingsT]):
         self._tasks[name] = task
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
+        """A part that ends by itself, other than by halting, is a failure of the process, whatever ended it."""
+        if self._draining:
+            return
+        if task.cancelled():
+            log.error("task_failed", task=task.get_name(), error="cancelled")
+        elif task.exception() is not None:
             log.error("task_failed", task=task.get_name(), exc_info=task.exception())
-            self.failed.set()
+        else:
+            return
+        self.failed.set()
 
     async def _watch(self, consumer: Consumer) -> None:
         """Fail the process when it has lag and makes no progress, unless something it needs is away."""

@@ -19,7 +19,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from mentorstream_events import TOPICS, SequenceNumber
 
 from . import metrics
-from .broker import end_offsets, new_producer, tail_reader
+from .broker import new_producer, read_partitions, tail_reader
 from .database import Pool, transaction
 from .errors import Halted, is_infrastructure
 from .outbox import LANES
@@ -195,9 +195,8 @@ class Relay:
 
     async def _open_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = new_producer(self._settings)
-            await producer.start()
-            self._producer = producer
+            self._producer = new_producer(self._settings)
+            await self._producer.start()
         return self._producer
 
     async def _drop_producer(self) -> None:
@@ -216,25 +215,23 @@ class Relay:
         mine = [topic.name for topic in TOPICS if self._service in topic.producers]
         source = self._service.encode()
         seen: dict[tuple[str, str], SequenceNumber] = {}
-        async with tail_reader(self._settings) as consumer:
-            ends = await end_offsets(consumer, [self._settings.topic_prefix + name for name in mine])
-            starts = await consumer.beginning_offsets(list(ends)) if ends else {}
-            for partition, end in ends.items():
-                start = max(starts[partition], end - _TAIL_RECORDS)
-                if start >= end:
-                    continue
-                consumer.assign([partition])
-                consumer.seek(partition, start)
-                position = start
-                while position < end:
-                    fetched = await consumer.getmany(partition, timeout_ms=500)
-                    records = fetched.get(partition, [])
-                    position = records[-1].offset + 1 if records else await consumer.position(partition)
+        partitions = await read_partitions(self._settings, mine)
+        async with tail_reader(self._settings, partitions) as consumer:
+            ends = await consumer.end_offsets(partitions)
+            starts = await consumer.beginning_offsets(partitions)
+            places = {partition: max(starts[partition], end - _TAIL_RECORDS) for partition, end in ends.items()}
+            for partition, place in places.items():
+                consumer.seek(partition, place)
+            while any(places[partition] < end for partition, end in ends.items()):
+                for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                     for record in records:
                         headers = dict(record.headers)
                         if headers.get("ce_source") == source and "ce_sequence" in headers and record.key:
                             name = record.topic.removeprefix(self._settings.topic_prefix)
                             seen[name, record.key.decode()] = SequenceNumber.parse(headers["ce_sequence"].decode())
+                    places[partition] = records[-1].offset + 1
+                for partition in ends:  # beyond what compaction or control records left out
+                    places[partition] = max(places[partition], await consumer.position(partition))
         if not seen:
             return
         async with transaction(self._pool) as connection:

@@ -25,6 +25,9 @@ class RuntimeSettings(BaseSettings):
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated.")
     topic_prefix: str = Field("", description="Put before every topic and group name.")
+    topic_partitions: int | None = Field(
+        None, ge=0, description="Partitions of every topic, where it is not what the topic table says; 0: any."
+    )
     database_url: SecretStr = Field(
         SecretStr("postgresql://127.0.0.1:5432/mentorstream"), description="PostgreSQL address of the worker's role."
     )

@@ -1,0 +1,226 @@
+"""The delivery loop on real Kafka and PostgreSQL: everything once, in order, whoever owns the partition."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+from tests.integration.runtime import toy
+from tests.support.records import event, eventually, publish, publish_raw, read_events
+from tests.support.services import settings_for
+
+from mentorstream_runtime.process import Process
+from mentorstream_runtime.settings import RuntimeSettings
+
+if TYPE_CHECKING:
+    from tests.support.shared_servers import Database
+
+    from mentorstream_local.stack import Servers
+
+
+class Bench:
+    """One test's servers, and what is asked of them."""
+
+    def __init__(self, servers: Servers, database: Database, prefix: str) -> None:
+        self.servers, self.database, self.prefix = servers, database, prefix
+
+    def process(self, instance: str = "one", **overrides: Any) -> Process[RuntimeSettings]:
+        settings = settings_for(
+            RuntimeSettings,
+            self.servers,
+            self.database,
+            self.prefix,
+            service="matching",
+            instance=instance,
+            **overrides,
+        )
+        return Process("matching", settings, toy.build, mode="worker")
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.database.url("mentorstream_matching_worker"))
+        try:
+            return list(await connection.fetch(query, *arguments))
+        finally:
+            await connection.close()
+
+    async def count(self, table: str) -> int:
+        return int((await self.fetch(f"SELECT count(*) FROM {table}"))[0][0])
+
+    async def publish(self, *items: Any) -> None:
+        await publish(self.servers.kafka_bootstrap, self.prefix, items)
+
+    async def until_stored(self, expected: int) -> None:
+        async def stored() -> bool:
+            return await self.count("toy") >= expected and await self.count("outbox") == 0
+
+        await eventually(stored, what=f"{expected} rows stored and the outbox empty")
+
+    async def check_complete(self, programs: int, each: int) -> None:
+        """Every registration once, in order, and its event published once, in order."""
+        rows = await self.fetch("SELECT * FROM toy")
+        places = {row["participant_id"]: row["place"] for row in rows}
+        assert len(rows) == programs * each
+        expected = {toy.registration(p, n).participant_id: n for p in range(programs) for n in range(1, each + 1)}
+        assert places == expected
+        published = await read_events(self.servers.kafka_bootstrap, self.prefix, "matches")
+        by_key: dict[str, list[int]] = {}
+        for item in published:
+            assert item.sequence is not None
+            by_key.setdefault(item.key, []).append(item.sequence.number)
+        distinct = {key: sorted(set(numbers)) for key, numbers in by_key.items()}
+        assert all(numbers == list(range(1, each + 1)) for numbers in distinct.values())
+        assert len(distinct) == programs
+
+
+@pytest.fixture
+async def bench(servers: Servers, database: Database, topic_prefix: str) -> Bench:
+    await toy.create_table(database.url("mentorstream_matching_owner"))
+    return Bench(servers, database, topic_prefix)
+
+
+def registrations(programs: int, each: int, start: int = 1) -> list[Any]:
+    return [event(toy.registration(p, n), number=n) for n in range(start, start + each) for p in range(programs)]
+
+
+async def test_each_record_is_handled_once_and_its_events_published_in_order(bench: Bench) -> None:
+    await bench.publish(*registrations(7, 40))
+    async with bench.process():
+        await bench.until_stored(280)
+    await bench.check_complete(7, 40)
+
+
+async def test_a_second_process_takes_over_where_the_first_ended(bench: Bench) -> None:
+    await bench.publish(*registrations(5, 20))
+    async with bench.process("one"):
+        await bench.until_stored(100)
+    await bench.publish(*registrations(5, 20, start=21))
+    async with bench.process("two"):
+        await bench.until_stored(200)
+    await bench.check_complete(5, 40)
+    assert {row["epoch"] for row in await bench.fetch("SELECT epoch FROM consumer_position")} == {2}
+
+
+async def test_three_workers_that_join_and_leave_lose_and_repeat_nothing(bench: Bench) -> None:
+    async def feed() -> None:
+        for start in range(1, 121, 10):
+            await bench.publish(*registrations(8, 10, start=start))
+            await asyncio.sleep(0.1)
+
+    feeding = asyncio.create_task(feed())
+    async with contextlib.AsyncExitStack() as stack:
+        for name in ("one", "two", "three"):
+            await stack.enter_async_context(bench.process(name))
+            await asyncio.sleep(0.4)
+        async with bench.process("four"):
+            await asyncio.sleep(0.4)
+        await feeding
+        await bench.until_stored(960)
+    await bench.check_complete(8, 120)
+
+
+async def test_repeats_are_dropped_by_sequence(bench: Bench) -> None:
+    items = registrations(2, 10)
+    await bench.publish(*items, *items, *items[5:])
+    async with bench.process() as process:
+        await bench.until_stored(20)
+        assert process.consumer is not None
+        await eventually(lambda: _is_read(process), what="everything read")
+    await bench.check_complete(2, 10)
+
+
+async def _is_read(process: Process[RuntimeSettings]) -> bool:
+    assert process.consumer is not None
+    return process.consumer.ready and await process.consumer.unread() == 0
+
+
+async def test_a_worker_with_an_old_epoch_writes_nothing(bench: Bench) -> None:
+    await bench.publish(*registrations(1, 5))
+    async with bench.process("zombie") as zombie:
+        await bench.until_stored(5)
+        # Somebody else claims every partition without the group knowing: exactly what a thawed process meets.
+        await bench.fetch("UPDATE consumer_position SET epoch = epoch + 1 RETURNING 1")
+        assert zombie.consumer is not None
+        await bench.publish(*registrations(1, 5, start=6))
+        # It notices, drops what it decided, and claims anew, because the group still says that it is the owner.
+        await bench.until_stored(10)
+    await bench.check_complete(1, 10)
+
+
+async def test_poison_becomes_dead_letters_and_the_rest_goes_on(bench: Bench) -> None:
+    good = registrations(1, 3)
+    key = good[0].key.encode()
+    await bench.publish(good[0])
+    await publish_raw(bench.servers.kafka_bootstrap, bench.prefix, "registrations", key=key, value=b"{")
+    await bench.publish(event(toy.registration(1, 99, industry="reject")), good[1])
+    await bench.publish(event(toy.registration(2, 99, industry="fail")), good[2])
+    async with bench.process():
+        await bench.until_stored(3)
+
+        async def buried() -> bool:
+            return await bench.count("dead_letter") == 3
+
+        await eventually(buried, what="three dead letters")
+    letters = await bench.fetch("SELECT reason, detail FROM dead_letter ORDER BY reason")
+    assert [letter["reason"] for letter in letters] == ["failed", "missing_header", "toy_rejected"]
+    await bench.check_complete(1, 3)
+
+
+async def test_too_many_dead_letters_halt_the_consumer(bench: Bench) -> None:
+    for _ in range(3):
+        await publish_raw(bench.servers.kafka_bootstrap, bench.prefix, "registrations", key=b"k", value=b"{")
+    async with bench.process(dead_letter_minimum=3) as process:
+
+        async def halted() -> bool:
+            return process.consumer is not None and process.consumer.halted is not None
+
+        await eventually(halted, what="the consumer halts")
+        assert process.consumer is not None
+        assert process.consumer.halted is not None
+        assert process.consumer.halted.runbook == "docs/operations/dead-letters.md"
+        assert not process.consumer.ready
+
+
+async def test_a_violated_constraint_makes_the_batch_decide_again(bench: Bench) -> None:
+    items = registrations(1, 3)
+    async with bench.process() as process:
+        await bench.publish(items[0])
+        await bench.until_stored(1)
+        # The handler holds place 1 in memory; a row that it does not know of makes its next insert collide.
+        await bench.fetch(
+            "INSERT INTO toy VALUES ($1, $2, 2, 'other') RETURNING 1",
+            toy.registration(0, 2).participant_id,
+            toy.registration(0, 2).program_id,
+        )
+        await bench.publish(items[2])
+        await bench.until_stored(3)
+        assert process.consumer is not None
+        assert process.consumer.halted is None
+    places = [row["place"] for row in await bench.fetch("SELECT place FROM toy ORDER BY place")]
+    assert places in ([1, 2, 2], [1, 2, 3])
+
+
+async def test_another_cluster_and_an_offset_past_the_end_stop_the_consumer(bench: Bench) -> None:
+    async with bench.process():
+        await asyncio.sleep(0)
+
+        async def claimed() -> bool:
+            return await bench.count("consumer_position") == 4
+
+        await eventually(claimed, what="all partitions claimed")
+    for change, reason in (
+        ("next_offset = 1000", "offset_past_end"),
+        ("next_offset = 0, cluster_id = 'elsewhere'", "other_cluster"),
+    ):
+        await bench.fetch(f"UPDATE consumer_position SET {change} RETURNING 1")
+        async with bench.process() as process:
+
+            async def halted(process: Process[RuntimeSettings] = process) -> bool:
+                return process.consumer is not None and process.consumer.halted is not None
+
+            await eventually(halted, what=reason)
+            assert process.consumer is not None
+            assert process.consumer.halted is not None
+            assert process.consumer.halted.reason == reason

@@ -1,0 +1,129 @@
+"""A service as small as can be, to hold the runtime to its promises: it notes each registration and waitlists them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from mentorstream_events import Event, Value
+from mentorstream_events.matches import ParticipantWaitlisted
+from mentorstream_events.registrations import ParticipantRegistered
+from mentorstream_events.values import Profile
+from mentorstream_runtime.database import Connection
+from mentorstream_runtime.errors import Rejected
+from mentorstream_runtime.outbox import Outgoing, emit
+from mentorstream_runtime.process import Parts, Runtime
+from mentorstream_runtime.settings import RuntimeSettings
+
+NAMESPACE = UUID("5c1d6a2e-0000-4000-8000-000000000000")
+CREATE = """
+    CREATE TABLE matching.toy (
+        participant_id uuid PRIMARY KEY, program_id uuid NOT NULL, place int NOT NULL, worker text NOT NULL
+    );
+    GRANT SELECT, INSERT ON matching.toy TO mentorstream_matching_worker;
+"""
+
+
+async def create_table(owner_url: str) -> None:
+    connection = await asyncpg.connect(owner_url)
+    await connection.execute(CREATE)
+    await connection.close()
+
+
+def registration(program: int, number: int, *, industry: str = "teaching") -> ParticipantRegistered:
+    """The n-th registration of a program; `industry` steers the toy: reject, fail, die."""
+    program_id = uuid5(NAMESPACE, f"program-{program}")
+    participant_id = uuid5(program_id, f"participant-{number}")
+    return ParticipantRegistered(
+        program_id=program_id,
+        participant_id=participant_id,
+        person_id=participant_id,
+        organisation_id=program_id,
+        roles=("mentee",),
+        capacity=0,
+        profile=Profile(zone="UTC", languages=("en",), availability=(), industry=industry),
+    )
+
+
+class ToyHandler:
+    """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double."""
+
+    handles: frozenset[type[Value]] = frozenset({ParticipantRegistered})
+
+    def __init__(self, worker: str, before_flush: Callable[[Connection], None] | None = None) -> None:
+        self._worker = worker
+        self._places: dict[UUID, int] = {}
+        self._rows: list[tuple[UUID, UUID, int, str]] = []
+
+    async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
+        programs = {event.data.program_id for event in events if isinstance(event.data, ParticipantRegistered)}
+        missing = sorted(programs - self._places.keys())
+        rows = await connection.fetch(
+            "SELECT program_id, max(place) AS place FROM toy WHERE program_id = ANY($1) GROUP BY 1", missing
+        )
+        self._places |= dict.fromkeys(missing, 0) | {row["program_id"]: row["place"] for row in rows}
+
+    def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
+        data = event.data
+        assert isinstance(data, ParticipantRegistered)
+        if data.profile.industry == "reject":
+            raise Rejected("toy_rejected", "asked to")
+        if data.profile.industry == "fail":
+            raise ZeroDivisionError("asked to")
+        if data.profile.industry == "die":
+            os._exit(9)
+        self._places[data.program_id] += 1
+        self._rows.append((data.participant_id, data.program_id, self._places[data.program_id], self._worker))
+        return [
+            emit(
+                event,
+                ParticipantWaitlisted(
+                    program_id=data.program_id,
+                    participant_id=data.participant_id,
+                    person_id=data.person_id,
+                    organisation_id=data.organisation_id,
+                    role="mentee",
+                    waiting_since=event.time,
+                    reasons=(),
+                ),
+                time=event.time,
+            )
+        ]
+
+    async def flush(self, connection: Connection) -> None:
+        await connection.copy_records_to_table(
+            "toy", records=self._rows, columns=["participant_id", "program_id", "place", "worker"]
+        )
+
+    def settled(self, *, committed: bool) -> None:
+        self._rows.clear()
+        if not committed:
+            self._places.clear()
+
+
+class ToyTimer:
+    """Due once, at a fixed business time."""
+
+    name = "toy"
+    due = datetime(2026, 3, 10, tzinfo=UTC)
+
+    def __init__(self) -> None:
+        self.ran_at: datetime | None = None
+
+    async def run_due(self, now: datetime) -> int:
+        if self.ran_at is not None or now < self.due:
+            return 0
+        self.ran_at = now
+        return 1
+
+    async def next_due(self) -> datetime | None:
+        return None if self.ran_at is not None else self.due
+
+
+def build(runtime: Runtime[RuntimeSettings]) -> Parts:
+    """The toy's only wiring."""
+    return Parts(readers={"registrations": lambda: ToyHandler(runtime.settings.instance)}, timers=[ToyTimer()])
