@@ -54,8 +54,8 @@ WITH verdict AS (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[])
         AS verdict (notification_id, attempt, status, reason, code, delay_seconds, counted)
 ), held AS (
-    SELECT notification.notification_id, verdict.*
-    FROM notification JOIN verdict USING (notification_id)
+    SELECT verdict.*
+    FROM notification JOIN verdict ON notification.notification_id = verdict.notification_id
     WHERE notification.status = 'trying'
       AND (notification.attempts = verdict.attempt OR verdict.status = 'sent')
     ORDER BY notification.notification_id

@@ -1,0 +1,236 @@
+"""What the mail server does to mails: refuses, defers, hangs, dies; and what a dying sender leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from aiosmtpd.controller import Controller
+from tests.support.notifications_service import (
+    ORGANISATION,
+    PROGRAM,
+    NotificationsService,
+    confirmed,
+    known,
+    program,
+    running_notifications,
+)
+from tests.support.records import T0, eventually
+
+from mentorstream_events import Value
+from mentorstream_events.matches import ParticipantWaitlisted
+from mentorstream_events.notifications import NotificationFailed, NotificationSent
+from mentorstream_local.daemons import free_port
+from mentorstream_local.smtp_sink import SmtpSink
+from notifications.bootstrap import build_sender
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Envelope, Session
+    from tests.support.shared_servers import Database
+
+    from mentorstream_local.stack import Servers
+
+ANNA, BEN = UUID(int=11), UUID(int=12)
+
+
+def waitlisted(person_id: UUID) -> ParticipantWaitlisted:
+    return ParticipantWaitlisted(
+        program_id=PROGRAM,
+        participant_id=uuid4(),
+        person_id=person_id,
+        organisation_id=ORGANISATION,
+        role="mentee",
+        waiting_since=T0,
+        reasons=(),
+    )
+
+
+async def test_a_mail_that_is_refused_for_good_fails_with_the_code_and_nothing_else(
+    service: NotificationsService, smtp_sink: SmtpSink
+) -> None:
+    await service.send(program(), known(ANNA, "Anna", "reject-5xx@example.org"), waitlisted(ANNA))
+    await service.settle()
+
+    [failed] = await service.events(NotificationFailed)
+    assert (failed.person_id, failed.reason, failed.detail) == (ANNA, "rejected", "550")
+    assert not smtp_sink.mails
+
+
+async def test_a_deferred_mail_goes_at_a_later_attempt_and_driven_time_waits_for_it(
+    service: NotificationsService, smtp_sink: SmtpSink
+) -> None:
+    await service.send(program(), known(ANNA, "Anna", "defer-4xx-2@example.org"), waitlisted(ANNA))
+    await service.settle()
+
+    assert [mail.recipients for mail in smtp_sink.mails] == [("defer-4xx-2@example.org",)]
+    [row] = await service.rows("SELECT status, attempts, last_status FROM notification")
+    assert tuple(row) == ("sent", 3, 250)
+
+
+async def test_a_mail_that_is_always_deferred_fails_after_its_attempts(
+    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
+) -> None:
+    port = smtp_sink.port
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mail_attempts=3) as service:
+        await service.send(program(), known(ANNA, "Anna", "defer-4xx@example.org"), waitlisted(ANNA))
+        await service.settle()
+
+        [failed] = await service.events(NotificationFailed)
+        assert (failed.reason, failed.detail) == ("expired", "451")
+        [row] = await service.rows("SELECT attempts FROM notification")
+        assert row["attempts"] == 3
+
+
+async def test_while_the_server_is_away_no_mail_counts_as_tried(
+    servers: Servers, database: Database, topic_prefix: str, tmp_path: Path
+) -> None:
+    with SmtpSink(tmp_path / "first") as sink:
+        port = sink.port
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mail_attempts=2) as service:
+        await service.send(program(), known(ANNA, "Anna"), waitlisted(ANNA))
+
+        async def paused() -> bool:
+            rows = await service.rows("SELECT status, attempts FROM notification WHERE message_id IS NOT NULL")
+            return [tuple(row) for row in rows] == [("waiting", 0)]
+
+        await eventually(paused, what="the mail was taken and given back")
+        with SmtpSink(tmp_path / "second", port) as sink:
+            await service.settle()
+            assert [mail.recipients for mail in sink.mails] == [("anna@example.org",)]
+
+
+class _Hanging:
+    """Takes mails of everybody at once, except that it never answers about `hang@`."""
+
+    def __init__(self) -> None:
+        self.arrived: Counter[str] = Counter()
+        self.hanging = 0
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name and arguments
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, rcpt_options: list[str]
+    ) -> str:
+        if address.startswith("hang"):
+            self.hanging += 1
+            await asyncio.sleep(3600)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        self.arrived.update(envelope.rcpt_tos)
+        return "250 OK"
+
+
+@contextlib.contextmanager
+def hanging_server() -> Iterator[tuple[_Hanging, int]]:
+    handler = _Hanging()
+    port = free_port()
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield handler, port
+    finally:
+        controller.stop()
+
+
+async def test_a_hanging_recipient_does_not_hold_up_the_others(
+    servers: Servers, database: Database, topic_prefix: str
+) -> None:
+    people = [UUID(int=number) for number in range(100, 130)]
+    with hanging_server() as (server, port):
+        async with running_notifications(
+            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60, mail_lease_seconds=120
+        ) as service:
+            facts: list[Value] = [program(), known(ANNA, "Anna", "hang@example.org"), waitlisted(ANNA)]
+            facts += [known(person_id, f"p{person_id.int}") for person_id in people]
+            await service.send(*facts)
+
+            async def hangs() -> bool:
+                return server.hanging == 1
+
+            await eventually(hangs, what="the first mail hangs")
+            await service.send(*(waitlisted(person_id) for person_id in people))
+
+            async def others_sent() -> bool:
+                rows = await service.rows("SELECT status, count(*) AS mails FROM notification GROUP BY status")
+                return {row["status"]: row["mails"] for row in rows} == {"sent": len(people), "trying": 1}
+
+            await eventually(others_sent, what="all mails but the hanging one are sent and settled")
+        assert sum(server.arrived.values()) == len(people)
+
+
+async def test_a_mail_that_takes_too_long_is_tried_again(
+    servers: Servers, database: Database, topic_prefix: str
+) -> None:
+    with hanging_server() as (server, port):
+        async with running_notifications(
+            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=0.3, mail_attempts=2
+        ) as service:
+            await service.send(program(), known(ANNA, "Anna", "hang@example.org"), waitlisted(ANNA))
+            await service.settle()
+
+            [failed] = await service.events(NotificationFailed)
+            assert (failed.reason, failed.detail) == ("expired", "")
+        assert server.hanging == 2
+
+
+async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_as_the_same(
+    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
+) -> None:
+    """The documented window: sent, but not yet marked. Both copies carry the same Message-ID; one event tells of it."""
+    port = smtp_sink.port
+    async with running_notifications(
+        servers, database, topic_prefix, smtp_port=port, timer_seconds=3600.0
+    ) as reader:  # it reads, and its timers look when something was read
+        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mode="api") as idle:
+        await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
+        runtime = idle.process.runtime
+        dying, heir = build_sender(runtime), build_sender(runtime)
+        now = await runtime.clock.now()
+
+        # Phases one and two; then the process is gone before phase three.
+        [mail] = await dying._ledger.take_due(now, 10)
+        outcome = await dying._send(mail, now, float("inf"))
+        await dying._carrier.close()
+        del dying
+
+        assert len(smtp_sink.mails) == 1
+        assert await heir.run_due(now) == 0, "the lease holds"
+        await idle.rows("UPDATE notification SET try_after = now() RETURNING key")  # the lease ends
+        assert await heir.run_due(now) == 1
+        await heir.close()
+
+        first, second = smtp_sink.mails
+        assert first.message["Message-ID"] == second.message["Message-ID"]
+        [row] = await idle.rows("SELECT status, attempts FROM notification")
+        assert tuple(row) == ("sent", 2)
+        assert outcome is not None
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as service:
+        await service.settle()
+        assert len(await service.events(NotificationSent)) == 1
+
+
+async def test_processes_share_the_mails_and_send_none_twice(
+    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
+) -> None:
+    people = [UUID(int=number) for number in range(100, 300)]
+    port = smtp_sink.port
+    async with (
+        running_notifications(servers, database, topic_prefix, smtp_port=port, mail_batch=10) as service,
+        running_notifications(servers, database, topic_prefix, smtp_port=port, mail_batch=10, mode="worker"),
+    ):
+        await service.send(*(known(person_id, f"p{person_id.int}") for person_id in people))
+        await service.send(
+            program(), *(confirmed(one, other) for one, other in zip(people[::2], people[1::2], strict=True))
+        )
+        await service.settle()
+
+        assert Counter(mail.recipients for mail in smtp_sink.mails) == {
+            (f"p{person_id.int}@example.org",): 1 for person_id in people
+        }
+        assert len({item.notification_id for item in await service.events(NotificationSent)}) == len(people)
