@@ -107,15 +107,17 @@ class LocalSystem:
         return [self._status_of(daemon) for daemon in self.daemons]
 
     def _up(self, names: Sequence[str]) -> None:
-        servers = self.stack.up()
-        wiring = self.wiring()
+        self.mail.reserve_ports()  # before it starts beside the servers, so that the wiring cannot name other ports
         with ThreadPoolExecutor(3, thread_name_prefix="system") as pool:
+            mail = pool.submit(self._start, self.mail)
+            servers = self.stack.up()
+            wiring = self.wiring()
             steps = [
                 pool.submit(self._told, "migrations", "applied", self._migrate),
                 pool.submit(
                     self._told, "topics", "checked", lambda: create_topics(servers.kafka_bootstrap, self._topic_prefix)
                 ),
-                pool.submit(self._start, self.mail),
+                mail,
             ]
         for step in steps:
             step.result()
