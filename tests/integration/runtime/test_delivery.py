@@ -27,8 +27,8 @@ class Bench:
     def __init__(self, servers: Servers, database: Database, prefix: str) -> None:
         self.servers, self.database, self.prefix = servers, database, prefix
 
-    def process(self, instance: str = "one", **overrides: Any) -> Process[RuntimeSettings]:
-        settings = settings_for(
+    def settings(self, instance: str = "one", **overrides: Any) -> RuntimeSettings:
+        return settings_for(
             RuntimeSettings,
             self.servers,
             self.database,
@@ -37,7 +37,9 @@ class Bench:
             instance=instance,
             **overrides,
         )
-        return Process("matching", settings, toy.build, mode="worker")
+
+    def process(self, instance: str = "one", **overrides: Any) -> Process[RuntimeSettings]:
+        return Process("matching", self.settings(instance, **overrides), toy.build, mode="worker")
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.database.url("mentorstream_matching_worker"))
@@ -224,3 +226,33 @@ async def test_another_cluster_and_an_offset_past_the_end_stop_the_consumer(benc
             assert process.consumer is not None
             assert process.consumer.halted is not None
             assert process.consumer.halted.reason == reason
+
+
+async def test_a_replay_into_an_empty_database_rebuilds_the_state_and_publishes_nothing(bench: Bench) -> None:
+    await bench.publish(*registrations(4, 25))
+    async with bench.process():
+        await bench.until_stored(100)
+    before = await bench.fetch("SELECT participant_id, place FROM toy ORDER BY 1")
+    published = len(await read_events(bench.servers.kafka_bootstrap, bench.prefix, "matches"))
+    await bench.fetch("WITH a AS (DELETE FROM consumer_position), b AS (DELETE FROM sequence_seen) SELECT 1")
+    owner = await asyncpg.connect(bench.database.url("mentorstream_matching_owner"))
+    await owner.execute("TRUNCATE toy")
+    await owner.close()
+    async with Process("matching", bench.settings(), toy.build, mode="replay") as process:
+        await asyncio.wait_for(process.finished.wait(), 30)
+        assert process.replayed == 100
+    assert await bench.fetch("SELECT participant_id, place FROM toy ORDER BY 1") == before
+    assert await bench.count("outbox") == 0
+    assert len(await read_events(bench.servers.kafka_bootstrap, bench.prefix, "matches")) == published
+
+
+async def test_a_rewound_consumer_changes_nothing(bench: Bench) -> None:
+    await bench.publish(*registrations(3, 20))
+    async with bench.process() as process:
+        await bench.until_stored(60)
+        await bench.fetch("UPDATE consumer_position SET epoch = epoch + 1, next_offset = 0 RETURNING 1")
+
+        await bench.publish(*registrations(3, 1, start=21))
+        await bench.until_stored(63)
+        await eventually(lambda: _is_read(process), what="everything read again")
+    await bench.check_complete(3, 21)

@@ -93,9 +93,11 @@ class _Outcome:
 
 
 async def handle_batch(
-    pool: Pool, service: str, owned: Owned, records: Sequence[Record], *, limit_bytes: int
+    pool: Pool, service: str, owned: Owned, records: Sequence[Record], *, limit_bytes: int, publish: bool = True
 ) -> tuple[int, int, bool]:
     """Handle records of one partition in one transaction; returns (records, dead letters, whether events went out).
+
+    With `publish` false nothing reaches the outbox: a replay decides again what was published long ago.
 
     Raises Fenced when another process owns the partition, and whatever load, decide or flush raise; the transaction is
     rolled back then and the caller must call `owned.forget()`.
@@ -122,7 +124,8 @@ async def handle_batch(
                     outcome.burials.append(Burial(record, rejected.reason, rejected.detail))
             outcome.handled = len(events)
             await owned.handler.flush(connection)
-            await write_outbox(connection, service, outgoing, limit_bytes=limit_bytes)
+            if publish:
+                await write_outbox(connection, service, outgoing, limit_bytes=limit_bytes)
         if outcome.burials:
             await bury(connection, owned.topic, outcome.burials)
         await _save_seen(connection, owned.topic, outcome.fresh)

@@ -35,6 +35,7 @@ from .links import Links
 from .logs import configure_logging
 from .outbox import Outgoing, write_outbox
 from .relay import Relay
+from .replay import replay_topics
 from .settings import RuntimeSettings
 from .timers import Timer, Timers
 from .tracing import start_tracing
@@ -42,8 +43,12 @@ from .wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
 SettingsT = TypeVar("SettingsT", bound=RuntimeSettings)
-Mode = Literal["api", "worker", "all"]
+Mode = Literal["api", "worker", "all", "replay"]
 _HOUR_SECONDS: Final = 3600.0
+_MODES: Final = (
+    "api: HTTP only; worker: topics, timers, relay; all (default): both; replay: read the topics from where the"
+    " database stands to their ends, publish nothing, exit"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ class Process(Generic[SettingsT]):
         self.consumer: Consumer | None = None
         self.relay: Relay | None = None
         self.timers: Timers | None = None
+        self.replayed = 0
+        self.finished = asyncio.Event()
         self.failed = asyncio.Event()
         self.http_url = ""
         self.metrics_url = ""
@@ -131,7 +138,7 @@ class Process(Generic[SettingsT]):
         self.metrics_url = await self._serve(health_app(self), settings.metrics_host, settings.metrics_port, "metrics")
         pool = await self._pool(settings.database_url.get_secret_value(), settings.worker_pool_size, "worker")
         api_pool = pool
-        if self._mode != "worker":
+        if self._mode in ("api", "all"):
             api_pool = await self._pool(settings.api_database_url.get_secret_value(), settings.api_pool_size, "api")
         wakeups = Wakeups(settings.database_url.get_secret_value(), self._name)
         wakeups.start()
@@ -142,9 +149,11 @@ class Process(Generic[SettingsT]):
         parts = self._build(self._runtime)
         for close in parts.closing:
             self._stack.push_async_callback(close)
-        if self._mode != "api":
+        if self._mode == "replay":
+            self._spawn("replay", self._replay(self._runtime, parts))
+        if self._mode in ("worker", "all"):
             self._start_worker(self._runtime, parts)
-        if self._mode != "worker" and parts.api is not None:
+        if self._mode in ("api", "all") and parts.api is not None:
             self.http_url = await self._serve(parts.api, settings.http_host, settings.http_port, "api")
         log.info("started", mode=self._mode, http=self.http_url, metrics=self.metrics_url)
 
@@ -159,6 +168,10 @@ class Process(Generic[SettingsT]):
         self.timers = Timers(settings, runtime.clock, wakeups, parts.timers)
         self._spawn("timers", self.timers.run())
         self._spawn("housekeeping", self._keep_house(pool))
+
+    async def _replay(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
+        self.replayed = await replay_topics(self._name, runtime.settings, runtime.pool, parts.readers)
+        self.finished.set()
 
     async def drain(self) -> None:
         """Stop taking work, finish what is under way, publish the outbox; at most `drain_seconds`."""
@@ -278,12 +291,12 @@ def main(
     build: Callable[[Runtime[SettingsT]], Parts],
     argv: Sequence[str] | None = None,
 ) -> None:
-    """The command line of a service: `python -m <service> api|worker|all [--print-settings]`. Exits the process.
+    """The command line of a service: `python -m <service> api|worker|all|replay [--print-settings]`. Exits.
 
     Exit codes: 0 drained after a signal, 1 failed or stalled, 2 bad usage or settings.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {name}", description=sys.modules[build.__module__].__doc__)
-    parser.add_argument("mode", choices=["api", "worker", "all"], nargs="?", default="all", help="what to run (all)")
+    parser.add_argument("mode", choices=["api", "worker", "all", "replay"], nargs="?", default="all", help=_MODES)
     parser.add_argument("--print-settings", action="store_true", help="show the settings, secrets masked, and exit")
     arguments = parser.parse_args(argv)
     try:
@@ -330,8 +343,8 @@ async def _run_until_signal(process: Process[Any]) -> int:
     except Exception:
         log.exception("not_started")
         return 1
-    failed = asyncio.create_task(process.failed.wait())
-    await asyncio.wait({signalled, failed}, return_when=asyncio.FIRST_COMPLETED)
+    endings = [asyncio.create_task(event.wait()) for event in (process.failed, process.finished)]
+    await asyncio.wait({signalled, *endings}, return_when=asyncio.FIRST_COMPLETED)
     await process.__aexit__(None, None, None)
-    log.info("stopped", failed=process.failed.is_set())
+    log.info("stopped", failed=process.failed.is_set(), replayed=process.replayed)
     return 1 if process.failed.is_set() else 0
