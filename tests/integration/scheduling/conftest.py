@@ -1,0 +1,21 @@
+"""A running scheduling service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.integration.scheduling.running import SchedulingService, running_scheduling
+
+if TYPE_CHECKING:
+    from tests.support.shared_servers import Database
+
+    from mentorstream_local.stack import Servers
+
+
+@pytest.fixture
+async def service(servers: Servers, database: Database, topic_prefix: str) -> AsyncIterator[SchedulingService]:
+    """The whole service in this process, on servers of its own prefix and database."""
+    async with running_scheduling(servers, database, topic_prefix) as running:
+        yield running

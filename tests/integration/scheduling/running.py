@@ -1,0 +1,232 @@
+"""The scheduling service inside a test, on real servers, with a clock that the test moves and links that it makes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+from tests.support.records import event, eventually, publish, read_events
+from tests.support.services import settings_for
+
+from mentorstream_events import Event, Value
+from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded
+from mentorstream_events.meetings import MeetingScheduled
+from mentorstream_events.values import Member, Role, Terms, WeeklyHours
+from mentorstream_runtime.process import Mode, Process
+from scheduling.bootstrap import build
+from scheduling.settings import SchedulingSettings
+
+if TYPE_CHECKING:
+    from tests.support.shared_servers import Database
+
+    from mentorstream_local.stack import Servers
+
+ValueT = TypeVar("ValueT", bound=Value)
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)  # a Monday, before all clock changes of spring
+OFFICE = tuple(WeeklyHours(weekday=day, start_minute=540, end_minute=1020) for day in range(1, 6))
+
+
+@dataclass
+class SchedulingService:
+    """A running service and what tests do with it. `others` are more workers of it."""
+
+    process: Process[SchedulingSettings]
+    client: httpx.AsyncClient
+    servers: Servers
+    database: Database
+    topic_prefix: str
+    others: list[Process[SchedulingSettings]]
+
+    async def move_clock(self, now: datetime) -> None:
+        """Set business time and wait until all that is due then was done."""
+        await set_clock(self.database, now)
+        await self.settle()
+
+    async def advance(self, until: datetime) -> None:
+        """Move business time from one due moment to the next, as the driver of the demo does."""
+        while True:
+            assert self.process.timers is not None
+            due = await self.process.timers.next_due()
+            if due is None or due > until:
+                await self.move_clock(until)
+                return
+            await self.move_clock(due)
+
+    async def send(self, *events: Event[Value]) -> None:
+        """Publish events and wait until the service has handled all of them and published what follows."""
+        await publish(self.servers.kafka_bootstrap, self.topic_prefix, events)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until nothing is left to do."""
+        await eventually(self._idle, what="lag, due meetings and outbox of scheduling are empty")
+
+    async def _idle(self) -> bool:
+        for process in (self.process, *self.others):
+            assert process.consumer is not None
+            assert process.relay is not None
+            assert process.timers is not None
+            due = await process.timers.next_due()
+            if not process.consumer.ready or (due is not None and due <= await process.runtime.clock.now()):
+                return False
+            if await process.consumer.unread() or await process.relay.depth():
+                return False
+        return True
+
+    async def events(self, kind: type[ValueT]) -> list[ValueT]:
+        """All meetings' events of one kind, in order within each program."""
+        return [item.data for item in await self.published() if isinstance(item.data, kind)]
+
+    async def published(self) -> list[Event[Value]]:
+        """All events of `meetings`, program by program."""
+        found = await read_events(self.servers.kafka_bootstrap, self.topic_prefix, "meetings")
+        return sorted(found, key=lambda item: (item.key, item.sequence))
+
+    def path(self, meeting: MeetingScheduled, *, attendee: int = 0, **other: UUID) -> str:
+        """The path of the link that an attendee gets by mail, or of one that says something else."""
+        person = meeting.attendees[attendee]
+        claims = {
+            "organisation_id": person.organisation_id,
+            "subject_id": meeting.meeting_id,
+            "person_id": person.person_id,
+            **other,
+        }
+        expires_at = meeting.ends_at + timedelta(days=7)
+        return f"/meetings/{self.process.runtime.links.sign('meeting', expires_at=expires_at, **claims)}"
+
+    async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """Look into the database, as its superuser."""
+        connection = await asyncpg.connect(self.database.admin_url)
+        try:
+            await connection.execute("SET search_path = scheduling, public")
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def running_scheduling(
+    servers: Servers, database: Database, topic_prefix: str, *, workers: int = 1
+) -> AsyncIterator[SchedulingService]:
+    """Start the service with business time at START and that many workers in all; stop them at the end."""
+    if not await _clock_is_set(database):
+        await set_clock(database, START)
+
+    def process(number: int, mode: Mode) -> Process[SchedulingSettings]:
+        settings = settings_for(
+            SchedulingSettings,
+            servers,
+            database,
+            topic_prefix,
+            service="scheduling",
+            clock="driven",
+            instance=f"worker-{number}",
+        )
+        return Process("scheduling", settings, build, mode=mode)
+
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(process(0, "all"))
+        others = [await stack.enter_async_context(process(number, "worker")) for number in range(1, workers)]
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=first.http_url, timeout=20))
+        service = SchedulingService(first, client, servers, database, topic_prefix, others)
+        await service.settle()
+        yield service
+
+
+async def set_clock(database: Database, now: datetime) -> None:
+    """Set the driven clock and wake who waits for it."""
+    connection = await asyncpg.connect(database.url("mentorstream_clock"))
+    try:
+        await connection.execute(
+            "INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET now = excluded.now",
+            now,
+        )
+        await connection.execute("NOTIFY business_time")
+    finally:
+        await connection.close()
+
+
+async def _clock_is_set(database: Database) -> bool:
+    connection = await asyncpg.connect(database.url("mentorstream_clock"))
+    try:
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM clock.business_time)"))
+    finally:
+        await connection.close()
+
+
+def member(
+    role: Role,
+    *,
+    zone: str = "Europe/Berlin",
+    hours: tuple[WeeklyHours, ...] = OFFICE,
+    person_id: UUID | None = None,
+) -> Member:
+    """Somebody, new unless told otherwise, in an organisation of their own."""
+    return Member(
+        participant_id=uuid4(),
+        person_id=person_id or uuid4(),
+        organisation_id=uuid4(),
+        role=role,
+        zone=zone,
+        languages=("en",),
+        availability=hours,
+    )
+
+
+def confirmed(
+    mentor: Member | None = None,
+    mentee: Member | None = None,
+    *,
+    program_id: UUID | None = None,
+    terms: Terms | None = None,
+    weeks: int = 26,
+) -> MatchConfirmed:
+    """A new match, weekly by default."""
+    return MatchConfirmed(
+        program_id=program_id or uuid4(),
+        match_id=uuid4(),
+        mentor=mentor or member("mentor"),
+        mentees=(mentee or member("mentee"),),
+        score=0.5,
+        facets={"skills": 0.5},
+        policy_version=1,
+        terms=terms or Terms(cadence_days=7),
+        ends_at=START + timedelta(weeks=weeks),
+    )
+
+
+def changed(match: MatchConfirmed, mentor: Member) -> MatchChanged:
+    """The same match with its mentor's hours or zone as given."""
+    return MatchChanged(
+        program_id=match.program_id,
+        match_id=match.match_id,
+        mentor=mentor,
+        mentees=match.mentees,
+        terms=match.terms,
+        ends_at=match.ends_at,
+        reason="participant_updated",
+    )
+
+
+def ended(match: MatchConfirmed) -> MatchEnded:
+    """The end of a match."""
+    return MatchEnded(
+        program_id=match.program_id,
+        match_id=match.match_id,
+        mentor_person_id=match.mentor.person_id,
+        mentee_person_ids=tuple(mentee.person_id for mentee in match.mentees),
+        organisation_ids=(match.mentor.organisation_id, match.mentees[0].organisation_id),
+        was_confirmed=True,
+        reason="coordinator",
+    )
+
+
+def at_start(data: Value, *, time: datetime = START) -> Event[Value]:
+    """An event of matching at the start of business time."""
+    return event(data, time=time)

@@ -1,0 +1,199 @@
+"""Series on real servers: planned, blocked, replanned, ended, kept up over clock changes, and the same at a replay."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import msgspec
+from tests.integration.scheduling.running import (
+    START,
+    at_start,
+    changed,
+    confirmed,
+    ended,
+    member,
+    running_scheduling,
+)
+
+from mentorstream_events.meetings import (
+    MeetingCancelled,
+    MeetingCompleted,
+    MeetingScheduled,
+    SeriesBlocked,
+    SeriesClosed,
+    SeriesPlanned,
+)
+from mentorstream_events.values import Terms, WeeklyHours
+
+if TYPE_CHECKING:
+    from tests.integration.scheduling.running import SchedulingService
+    from tests.support.shared_servers import Database
+
+    from mentorstream_local.stack import Servers
+
+SUNDAY_NIGHT = (WeeklyHours(weekday=7, start_minute=0, end_minute=240),)
+
+
+async def test_a_match_is_planned_and_one_without_common_time_says_why(service: SchedulingService) -> None:
+    good = confirmed()
+    bad = confirmed(member("mentor", hours=SUNDAY_NIGHT), program_id=good.program_id)
+    await service.send(at_start(good), at_start(bad))
+
+    assert [type(item.data) for item in await service.published()] == [
+        SeriesPlanned,
+        *[MeetingScheduled] * 3,
+        SeriesBlocked,
+    ]
+    [series] = await service.events(SeriesPlanned)
+    meetings = await service.events(MeetingScheduled)
+    assert series.zone == "Europe/Berlin"
+    assert series.first_starts_at == meetings[0].starts_at >= START + timedelta(days=2)
+    assert [attendee.role for attendee in meetings[0].attendees] == ["mentor", "mentee"]
+    [blocked] = await service.events(SeriesBlocked)
+    assert (blocked.match_id, blocked.reason, blocked.longest_common_minutes) == (bad.match_id, "no_common_hours", 0)
+    assert {item.time for item in await service.published()} == {START}
+
+
+async def test_a_blocked_match_is_tried_again_and_a_changed_one_moves(service: SchedulingService) -> None:
+    match = confirmed(member("mentor", hours=SUNDAY_NIGHT))
+    await service.send(at_start(match))
+    tuesdays = (WeeklyHours(weekday=2, start_minute=540, end_minute=720),)
+    free = msgspec.structs.replace(match.mentor, availability=tuesdays)
+    await service.send(at_start(changed(match, free), time=START + timedelta(hours=1)))
+    [first] = await service.events(SeriesPlanned)
+    assert first.weekday == 2
+
+    fridays = (WeeklyHours(weekday=5, start_minute=540, end_minute=720),)
+    moved = msgspec.structs.replace(match.mentor, availability=fridays)
+    await service.send(at_start(changed(match, moved), time=START + timedelta(hours=2)))
+    [closed] = await service.events(SeriesClosed)
+    assert (closed.series_id, closed.reason) == (first.series_id, "replanned")
+    [_, second] = await service.events(SeriesPlanned)
+    assert second.weekday == 5
+    cancelled = await service.events(MeetingCancelled)
+    assert {(one.revision, one.reason) for one in cancelled} == {(1, "replanned")}
+    assert len(cancelled) == 3
+
+
+async def test_local_time_stays_over_the_clock_changes_of_spring(service: SchedulingService) -> None:
+    """America changes on 8 March, Europe on 29 March: each series keeps its reference zone's local time."""
+    zones = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu")
+    matches = [confirmed(member("mentor", zone=zone), member("mentee", zone=zone)) for zone in zones]
+    pair = confirmed(
+        member("mentor", zone="Europe/Berlin", hours=_every_day(8, 20)),
+        member("mentee", zone="America/New_York", hours=_every_day(7, 19)),
+        terms=Terms(cadence_days=7, local_time_of="mentor"),
+    )
+    matches.append(pair)
+    await service.send(*map(at_start, matches))
+    await service.advance(START + timedelta(weeks=7))
+
+    series = {one.match_id: one for one in await service.events(SeriesPlanned)}
+    completed = await service.events(MeetingCompleted)
+    for match, zone in zip(matches, (*zones, "Europe/Berlin"), strict=True):
+        held = [one for one in completed if one.match_id == match.match_id]
+        assert len(held) == 7
+        shown = [_wall(one.starts_at, zone) for one in held]
+        planned = series[match.match_id]
+        assert {(at.isoweekday(), at.hour * 60 + at.minute) for at in shown} == {
+            (planned.weekday, planned.start_minute)
+        }
+        assert [later - earlier for earlier, later in itertools.pairwise(shown)] == [timedelta(days=7)] * 6
+        assert all(one.terms == match.terms for one in held)
+    # The offset between the two sides was another one in between, so one side's local time moved.
+    hours = {_wall(one.starts_at, "America/New_York").hour for one in completed if one.match_id == pair.match_id}
+    assert len(hours) == 2
+    assert await service.rows("SELECT FROM dead_letter") == []
+
+
+async def test_meetings_go_on_until_the_end_of_the_match(service: SchedulingService) -> None:
+    match = confirmed(weeks=5)
+    await service.send(at_start(match))
+    await service.advance(START + timedelta(weeks=8))
+    completed = await service.events(MeetingCompleted)
+    assert len(completed) == 5
+    assert max(one.ends_at for one in completed) <= match.ends_at
+    assert {one.meeting_id for one in completed} == {one.meeting_id for one in await service.events(MeetingScheduled)}
+    # Each was told at its own end: business time went from one to the next.
+    assert [item.time for item in await service.published() if isinstance(item.data, MeetingCompleted)] == [
+        one.ends_at for one in completed
+    ]
+
+
+async def test_the_end_of_a_match_cancels_its_meetings(service: SchedulingService) -> None:
+    match = confirmed()
+    await service.send(at_start(match))
+    await service.send(at_start(ended(match), time=START + timedelta(days=1)))
+    await service.advance(START + timedelta(weeks=8))
+    assert {one.reason for one in await service.events(MeetingCancelled)} == {"match_ended"}
+    assert len(await service.events(MeetingCancelled)) == 3
+    assert [one.reason for one in await service.events(SeriesClosed)] == ["match_ended"]
+    assert await service.events(MeetingCompleted) == []
+
+
+async def test_a_replay_changes_nothing(servers: Servers, database: Database, topic_prefix: str) -> None:
+    match = confirmed()
+    events = [at_start(match), at_start(confirmed(program_id=match.program_id)), at_start(confirmed())]
+    async with running_scheduling(servers, database, topic_prefix) as service:
+        await service.send(*events)
+        await service.advance(START + timedelta(weeks=3))
+        before = await service.published()
+        state = await _state(service)
+        await service.send(*events)  # repeats, with the same sequence numbers
+        assert await service.published() == before
+
+    async with running_scheduling(servers, database, topic_prefix) as service:
+        await service.rows("UPDATE consumer_position SET next_offset = 0")
+    async with running_scheduling(servers, database, topic_prefix) as service:
+        assert await service.published() == before
+        assert await _state(service) == state
+
+
+async def test_what_makes_no_sense_is_put_aside_and_the_rest_goes_on(service: SchedulingService) -> None:
+    match = confirmed()
+    nowhere = confirmed(member("mentor", zone="Mars/Olympus"), program_id=match.program_id)
+    await service.send(at_start(nowhere), at_start(ended(nowhere)), at_start(match), at_start(match))
+    letters = await service.rows("SELECT reason FROM dead_letter ORDER BY partition, record_offset")
+    assert [row["reason"] for row in letters] == ["bad_availability", "unknown_match", "match_known"]
+    assert [one.match_id for one in await service.events(SeriesPlanned)] == [match.match_id]
+
+
+async def test_two_programs_of_one_person_on_two_workers(
+    servers: Servers, database: Database, topic_prefix: str
+) -> None:
+    """The mentor is in many programs at once; whoever plans second sees what the first one booked."""
+    person_id = uuid4()
+    async with running_scheduling(servers, database, topic_prefix, workers=2) as service:
+        matches = [confirmed(member("mentor", person_id=person_id)) for _ in range(24)]
+        await service.send(*map(at_start, matches))
+        await service.advance(START + timedelta(weeks=4))
+        handled = [process.consumer.processed for process in (service.process, *service.others) if process.consumer]
+        assert len(await service.events(SeriesPlanned)) + len(await service.events(SeriesBlocked)) == 24
+        assert len(await service.events(SeriesPlanned)) >= 20
+        assert await service.rows("SELECT FROM dead_letter") == []
+        taken = sorted((one.starts_at, one.ends_at) for one in await service.events(MeetingScheduled))
+    assert all(handled)
+    assert len(taken) > 24 * 3
+    assert all(first[1] <= second[0] for first, second in itertools.pairwise(taken))
+
+
+def _every_day(first_hour: int, last_hour: int) -> tuple[WeeklyHours, ...]:
+    return tuple(
+        WeeklyHours(weekday=day, start_minute=first_hour * 60, end_minute=last_hour * 60) for day in range(1, 8)
+    )
+
+
+def _wall(instant: datetime, zone: str) -> datetime:
+    return instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+
+async def _state(service: SchedulingService) -> list[list[asyncpg.Record]]:
+    return [
+        await service.rows(f"SELECT * FROM {table} ORDER BY 1, 2")
+        for table in ("program", "match", "match_organisation", "series", "meeting", "meeting_attendee")
+    ] + [await service.rows("SELECT person_id FROM person ORDER BY 1")]
