@@ -38,6 +38,7 @@ WHERE program.program_id = row.program_id;
 DELETE FROM program_organisation WHERE program_id = ANY($1::uuid[]);
 
 -- name: save_participants
+-- Of people who left only that they were here is kept: no details.
 INSERT INTO participant (program_id, participant_id, person_id, organisation_id, joined_at, capacity, details)
 SELECT program_id, participant_id, person_id, organisation_id, joined_at, capacity, details::jsonb
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::text[])
@@ -45,11 +46,6 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $
 ON CONFLICT (program_id, participant_id) DO UPDATE SET
     person_id = excluded.person_id, organisation_id = excluded.organisation_id, joined_at = excluded.joined_at,
     capacity = excluded.capacity, details = excluded.details;
-
--- name: clear_participants
-UPDATE participant SET capacity = 0, details = NULL
-FROM unnest($1::uuid[], $2::uuid[]) AS gone (program_id, participant_id)
-WHERE participant.program_id = gone.program_id AND participant.participant_id = gone.participant_id;
 
 -- name: update_matches
 UPDATE match SET status = row.status, confirmed_at = row.confirmed_at, ends_at = row.ends_at,

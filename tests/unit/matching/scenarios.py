@@ -7,6 +7,7 @@ name matches that there are. So it comes with what was decided, to compare with 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -60,6 +61,7 @@ class Draw:
         self._random = random.Random(seed)
         self._seed = seed
         self._number = 0
+        self._numbers: Counter[str] = Counter()
         self._time = START
         self.history = History()
         self._programs = [self._id("program", number) for number in range(programs)]
@@ -77,14 +79,15 @@ class Draw:
         self._number += 1
         self._time += timedelta(minutes=self._random.choice((0, 1, 17, 600)))
         contract = contract_of(data)
+        self._numbers[contract.key_of(data)] += 1
         event: Event[Value] = Event(
             id=str(self._id("event", self._number)),
             type=contract.name,
-            source=contract.producers[0],
+            source="intake",  # of requests, too: a history is read from one topic, whoever wrote there
             time=self._time,
             key=contract.key_of(data),
             data=data,
-            sequence=SequenceNumber(1, self._number),
+            sequence=SequenceNumber(1, self._numbers[contract.key_of(data)]),
         )
         history = self.history
         history.outgoing.append(list(REGISTRATIONS[type(data)](history.pools, event)))

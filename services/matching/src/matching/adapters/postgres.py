@@ -159,19 +159,16 @@ class StoredPools:
             await connection.execute(self._queries["touch_programs"], *columns_of(moved, 3))
 
     async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
-        saved: list[_Row] = []
-        gone: list[_Row] = []
+        rows: list[_Row] = []
         for pool, changes in changed:
             program_id = pool.program.program_id
-            for participant_id, participant in changes.participants.items():
-                if participant is None:
-                    gone.append((program_id, participant_id))
-                else:
-                    saved.append(_participant_row(program_id, participant))
-        if saved:
-            await connection.execute(self._queries["save_participants"], *columns_of(saved, 7))
-        if gone:
-            await connection.execute(self._queries["clear_participants"], *columns_of(gone, 2))
+            rows += [
+                _participant_row(program_id, each, each.capacity, _details(each))
+                for each in changes.participants.values()
+            ]
+            rows += [_participant_row(program_id, each, 0, None) for each in changes.left.values()]
+        if rows:
+            await connection.execute(self._queries["save_participants"], *columns_of(rows, 7))
 
     async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         updated = [_match_update(match) for _, changes in changed for match in changes.matches.values()]
@@ -252,22 +249,27 @@ def _participant(row: asyncpg.Record) -> Participant:
     )
 
 
-def _participant_row(program_id: UUID, participant: Participant) -> _Row:
-    details = _Details(
-        roles=participant.roles,
-        profile=participant.profile,
-        managers=participant.managers,
-        blocks=participant.blocks,
-        credentials=participant.credentials,
+def _details(participant: Participant) -> str:
+    return _json(
+        _Details(
+            roles=participant.roles,
+            profile=participant.profile,
+            managers=participant.managers,
+            blocks=participant.blocks,
+            credentials=participant.credentials,
+        )
     )
+
+
+def _participant_row(program_id: UUID, participant: Participant, capacity: int, details: str | None) -> _Row:
     return (
         program_id,
         participant.participant_id,
         participant.person_id,
         participant.organisation_id,
         participant.joined_at,
-        participant.capacity,
-        _json(details),
+        capacity,
+        details,
     )
 
 

@@ -22,10 +22,14 @@ from .values import Match, Participant, Program, Waiting
 
 @dataclass(slots=True)
 class Changes:
-    """What a flush has to store. The values are the newest; None means that the thing is gone."""
+    """What a flush has to store. The values are the newest; None means that the thing is gone.
+
+    `left` are people who left, as they were last: somebody may come and go before anything is stored.
+    """
 
     program: bool = False
-    participants: dict[UUID, Participant | None] = field(default_factory=dict)
+    participants: dict[UUID, Participant] = field(default_factory=dict)
+    left: dict[UUID, Participant] = field(default_factory=dict)
     new_matches: dict[UUID, Match] = field(default_factory=dict)
     matches: dict[UUID, Match] = field(default_factory=dict)
     waiting: dict[UUID, Waiting | None] = field(default_factory=dict)
@@ -110,6 +114,7 @@ class Pool:
         self.left.discard(participant.participant_id)
         self._by_person.setdefault(participant.person_id, set()).add(participant.participant_id)
         self.changes.participants[participant.participant_id] = participant
+        self.changes.left.pop(participant.participant_id, None)
 
     def put_managers(self, participant: Participant, managers: tuple[UUID, ...]) -> None:
         """Replace a participant's managers only."""
@@ -125,7 +130,8 @@ class Pool:
         self.facts.drop(participant_id)
         self._by_person[participant.person_id].discard(participant_id)
         self.left.add(participant_id)
-        self.changes.participants[participant_id] = None
+        self.changes.participants.pop(participant_id, None)
+        self.changes.left[participant_id] = participant
 
     def participants_of(self, person_id: UUID) -> list[Participant]:
         """A person's participants here, in the order of their ids."""
