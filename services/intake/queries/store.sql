@@ -47,8 +47,8 @@ FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) AS new (source, id,
 DELETE FROM participant WHERE person_id = $1
 
 -- name: erase_blocks
-UPDATE participant SET blocks = array_remove(blocks, $2)
-WHERE organisation_id = $1 AND blocks <> '{}' AND blocks && ARRAY[$2]
+UPDATE participant SET blocks = array_remove(blocks, $2::uuid)
+WHERE organisation_id = $1 AND blocks <> '{}' AND blocks && ARRAY[$2::uuid]
 
 -- name: erase_person
 DELETE FROM person WHERE person_id = $1
