@@ -131,6 +131,8 @@ class ServiceProcess(Daemon):
         environment = service_environment(
             self.service, self.wiring, http_port=ports["port"], metrics_port=ports["metrics_port"]
         )
+        # A name that outlives the process: after a crash its successor gets partitions and lanes back at once.
+        environment |= {"MENTORSTREAM_INSTANCE": self.name, "MENTORSTREAM_STATIC_MEMBERSHIP": "true"}
         # -P: the caller's directory is no place to import from.
         return [sys.executable, "-P", "-m", self.service, self._mode], {**environment, **self._extra}
 
@@ -144,8 +146,9 @@ class MailSinkProcess(Daemon):
     port_names = ("port", "http_port")
     may_move = False
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, kept: int = 2000) -> None:
         super().__init__("mail", directory)
+        self._kept = kept
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -165,6 +168,7 @@ class MailSinkProcess(Daemon):
             "--directory": self.directory / "mails",
             "--smtp-port": ports["port"],
             "--http-port": ports["http_port"],
+            "--kept": self._kept,
         }
         arguments = [str(part) for option in options.items() for part in option]
         return [sys.executable, "-P", "-m", "mentorstream_local.smtp_sink", *arguments], os.environ

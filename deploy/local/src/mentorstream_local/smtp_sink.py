@@ -140,8 +140,8 @@ class SmtpSink:
 
     host = "127.0.0.1"
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
-        self.mailbox = Mailbox(directory)
+    def __init__(self, directory: Path, port: int | None = None, *, kept: int = _KEPT) -> None:
+        self.mailbox = Mailbox(directory, kept=kept)
         self.port = port or free_port()
         self._controller = Controller(_Handler(self.mailbox), hostname=self.host, port=self.port, enable_SMTPUTF8=True)
 
@@ -238,8 +238,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--http-port", type=int, required=True)
+    parser.add_argument("--kept", type=int, default=_KEPT, help="newest mails that are kept")
     options = parser.parse_args(arguments)
-    with SmtpSink(options.directory, options.smtp_port) as sink, contextlib.suppress(KeyboardInterrupt):
+    with (
+        SmtpSink(options.directory, options.smtp_port, kept=options.kept) as sink,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         uvicorn.run(viewer(sink.mailbox), host=sink.host, port=options.http_port, log_level="warning")
 
 

@@ -49,9 +49,10 @@ class LocalSystem:
         topic_prefix: str = "",
         clock: Literal["database", "driven"] = "database",
         progress: Progress | None = None,
+        mails_kept: int = 2000,
     ) -> None:
         self.stack = stack
-        self.mail = MailSinkProcess(stack.directory / "mail")
+        self.mail = MailSinkProcess(stack.directory / "mail", kept=mails_kept)
         self.services = {name: ServiceProcess(name, stack.directory / "services" / name) for name in SERVICES}
         self._database = database
         self._topic_prefix = topic_prefix

@@ -1,0 +1,89 @@
+"""The driven clock: business time moves only when nothing is left to do, so every run goes the same way.
+
+Each service tells at `/quiescence` what it has still to do. Time may move once all of them say twice, with unchanged
+counters, that nothing is: one look is not enough, because what one service had just finished may be on its way to one
+that was asked before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+import httpx
+
+_SETTLE_SECONDS: Final = 180.0
+_LOOK_SECONDS: Final = 0.02
+
+
+class NotSettledError(RuntimeError):
+    """The services went on working, or could not tell, for longer than anything in the demo takes."""
+
+
+class DrivenTime:
+    """Moves business time for services whose addresses of health are given."""
+
+    def __init__(self, clock: asyncpg.Connection[asyncpg.Record], services: Mapping[str, str]) -> None:
+        self._clock = clock
+        self._services = services
+        self._http = httpx.AsyncClient(trust_env=False, timeout=15)
+        self.now: datetime | None = None
+
+    async def close(self) -> None:
+        """Close the connections to the services."""
+        await self._http.aclose()
+
+    async def set(self, now: datetime) -> None:
+        """Make it this time, and tell everybody who waits for time to pass."""
+        async with self._clock.transaction():
+            await self._clock.execute(
+                "INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET now = $1", now
+            )
+            await self._clock.execute("NOTIFY business_time")
+        self.now = now
+
+    async def settle(self) -> datetime | None:
+        """Wait until nothing is left to do now. Returns the next time at which something is due, if any.
+
+        Raises NotSettledError with what each service last said.
+        """
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        before: list[Any] | None = None
+        while True:
+            states = await asyncio.gather(*(self._ask(url) for url in self._services.values()))
+            if all(_is_idle(state) for state in states):
+                counters = [(state["processed"], state["taken"]) for state in states]
+                if counters == before:
+                    dues = [datetime.fromisoformat(state["next_due"]) for state in states if state["next_due"]]
+                    return min(dues, default=None)
+                before = counters
+                continue
+            before = None
+            if time.monotonic() > deadline:
+                said = "; ".join(f"{name}: {state}" for name, state in zip(self._services, states, strict=True))
+                raise NotSettledError(f"not settled within {_SETTLE_SECONDS:.0f} s: {said}")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _ask(self, url: str) -> dict[str, Any]:
+        try:
+            answer = await self._http.get(f"{url}/quiescence")
+        except httpx.HTTPError as error:
+            return {"unknown": type(error).__name__}
+        state: dict[str, Any] = answer.json()
+        return state
+
+
+def next_step(now: datetime, due: datetime | None, until: datetime, step: timedelta) -> datetime:
+    """The next time to move to: the first step at or after what is due next, and never beyond `until`."""
+    if due is None:
+        return until
+    steps = max(1, -(-(due - now) // step))
+    return min(until, now + steps * step)
+
+
+def _is_idle(state: Mapping[str, Any]) -> bool:
+    return "unknown" not in state and not (state["lag"] or state["outbox"] or state["due"])

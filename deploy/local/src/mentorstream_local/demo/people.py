@@ -1,0 +1,157 @@
+"""The people of the demo: they read their mail, open links and answer, each in a way that is the same at every run.
+
+What somebody does follows from their address and how many mails of that kind they have had, so that nothing depends on
+the order in which mails happen to arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import re
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Final, Literal
+
+import httpx
+
+_LINK: Final = re.compile(r"https?://\S+/(proposals|feedback|meetings)/[\w.~-]+")
+_ANY_LINK: Final = re.compile(r"https?://\S+")
+_OFFERED: Final = re.compile(r'name="start"[^>]*value="([^"]+)"')
+_AT_ONCE: Final = 6
+Kind = Literal["proposals", "feedback", "meetings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail with a link that somebody may act on. `about` orders mails of one person without any random part."""
+
+    to: str
+    kind: Kind
+    link: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """What somebody does with a link. Those that must not overtake each other are done one at a time."""
+
+    link: str
+    path: str
+    form: dict[str, str]
+    alone: bool
+
+
+class People:
+    """Everybody who gets mail."""
+
+    def __init__(self, mailbox: Path) -> None:
+        self._mailbox = mailbox
+        self._read: set[str] = set()
+        self._had: Counter[tuple[str, Kind]] = Counter()
+        self._http = httpx.AsyncClient(trust_env=False, timeout=60)
+        self.done: Counter[str] = Counter()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def answer_mail(self) -> int:
+        """Read what came since the last time and act on it. Returns how many acts there were."""
+        mails = sorted(self._new_mails(), key=lambda mail: (mail.to, mail.kind, mail.about))
+        acts = [act for mail in mails if (act := self._decide(mail)) is not None]
+        for act in acts:
+            if act.alone:
+                await self._do(act)
+        together = [act for act in acts if not act.alone]
+        for start in range(0, len(together), _AT_ONCE):
+            await asyncio.gather(*(self._do(act) for act in together[start : start + _AT_ONCE]))
+        return len(acts)
+
+    def _new_mails(self) -> list[Mail]:
+        mails = []
+        for path in sorted(self._mailbox.glob("*.eml")):
+            if path.name not in self._read:
+                self._read.add(path.name)
+                message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                mail = _actionable(message)
+                if mail is not None:
+                    mails.append(mail)
+        return mails
+
+    def _decide(self, mail: Mail) -> _Act | None:
+        number = self._had[mail.to, mail.kind]
+        self._had[mail.to, mail.kind] += 1
+        chance = zlib.crc32(f"{mail.to}|{mail.kind}|{number}".encode()) % 1000 / 10
+        if mail.kind == "proposals":
+            return _answer_proposal(mail.link, chance)
+        if mail.kind == "feedback":
+            return _answer_feedback(mail.link, chance)
+        return _change_meeting(mail.link, chance)
+
+    async def _do(self, act: _Act) -> None:
+        form = act.form
+        if act.path == "/reschedule":
+            page = await self._http.get(act.link)
+            offered = _OFFERED.search(page.text)
+            if offered is None:
+                self.done["found no other time"] += 1
+                return
+            form = {"start": offered[1]}
+        answer = await self._http.post(act.link + act.path, data=form, follow_redirects=True)
+        outcome = {200: "done", 303: "done", 409: "came too late", 410: "came too late"}.get(answer.status_code)
+        if outcome is None:
+            raise RuntimeError(f"a link of a mail answered {answer.status_code}: {answer.text[:500]}")
+        self.done[f"{act.path.strip('/') or next(iter(form))} {outcome}"] += 1
+
+
+def _answer_proposal(link: str, chance: float) -> _Act | None:
+    if chance < 8:
+        return None  # never looks: the proposal expires
+    return _Act(link, "", {"answer": "decline" if chance < 20 else "accept"}, alone=True)
+
+
+def _answer_feedback(link: str, chance: float) -> _Act | None:
+    if chance < 20:
+        return None
+    form = {"took_place": "no" if chance > 98 else "yes", "rating": str(_rating(chance))}
+    if chance < 50:
+        form["went_well"] = "We agreed on the next step."
+    rematch = 20 <= chance < 22
+    if rematch:
+        form |= {"rating": "1", "wants_rematch": "yes", "to_change": "We do not get on."}
+    return _Act(link, "", form, alone=rematch)
+
+
+def _rating(chance: float) -> int:
+    if chance < 25:
+        return 2
+    return 3 if chance < 35 else 4 if chance < 65 else 5
+
+
+def _change_meeting(link: str, chance: float) -> _Act | None:
+    if chance < 1.5:
+        return _Act(link, "/cancel", {}, alone=True)
+    if chance < 4:
+        return _Act(link, "/reschedule", {}, alone=True)
+    return None
+
+
+def _actionable(message: EmailMessage) -> Mail | None:
+    text = _text(message)
+    found = _LINK.search(text)
+    if found is None:
+        return None
+    kind: Kind = found[1]  # type: ignore[assignment] # the expression has no other alternatives
+    # Tokens differ at each run; everything else in a mail is the same.
+    return Mail(str(message["X-Envelope-To"]), kind, found[0], f"{message['Subject']}\n{_ANY_LINK.sub('', text)}")
+
+
+def _text(message: EmailMessage) -> str:
+    part = message.get_body(("plain",))
+    content = part.get_content() if part is not None else ""
+    return content if isinstance(content, str) else ""
