@@ -12,11 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from mentorstream_events import TOPIC
 
 from .errors import Halted
-from .settings import RuntimeSettings
+from .settings import ProcessSettings, RuntimeSettings
 
 
 @contextlib.asynccontextmanager
-async def _admin(settings: RuntimeSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _admin(settings: ProcessSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, client_id=settings.instance)
     try:
         await admin.start()
@@ -25,13 +25,13 @@ async def _admin(settings: RuntimeSettings) -> AsyncIterator[AIOKafkaAdminClient
         await admin.close()
 
 
-async def read_cluster_id(settings: RuntimeSettings) -> str:
+async def read_cluster_id(settings: ProcessSettings) -> str:
     """The id of the cluster: another one means that the broker's data was replaced. Raises KafkaError."""
     async with _admin(settings) as admin:
         return str((await admin.describe_cluster())["cluster_id"])
 
 
-async def read_partitions(settings: RuntimeSettings, topics: Iterable[str]) -> list[TopicPartition]:
+async def read_partitions(settings: ProcessSettings, topics: Iterable[str]) -> list[TopicPartition]:
     """Every partition of the topics (names without prefix, partitions with it), sorted.
 
     Raises Halted where a topic does not exist (services never create one) or has another count than declared.
@@ -84,7 +84,7 @@ def new_producer(settings: RuntimeSettings) -> AIOKafkaProducer:
 
 @contextlib.asynccontextmanager
 async def tail_reader(
-    settings: RuntimeSettings, partitions: Sequence[TopicPartition]
+    settings: ProcessSettings, partitions: Sequence[TopicPartition]
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of no group, assigned these partitions, for looking at what is there."""
     consumer = AIOKafkaConsumer(

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import metrics
 from .errors import is_conflict, is_infrastructure
 from .links import BadLink
-from .settings import RuntimeSettings
+from .settings import ProcessSettings
 from .tracing import begin_trace
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class Problem(Exception):
         return JSONResponse(body, status_code=self.status, headers=self.headers, media_type="application/problem+json")
 
 
-def create_app(settings: RuntimeSettings, *, title: str, description: str = "") -> FastAPI:
+def create_app(settings: ProcessSettings, *, title: str, description: str = "") -> FastAPI:
     """A FastAPI application with the common answers to errors, limits, metrics and trace context."""
     app = FastAPI(title=title, description=description, version="1", docs_url="/docs", redoc_url=None)
     app.add_exception_handler(Problem, _on_problem)

@@ -6,39 +6,33 @@ finishes what is under way, publishes the outbox and exits 0.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import gc
-import os
-import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
 
 import stamina
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from .clock import Clock, DatabaseClock, DrivenClock
+from .command import run_command
 from .consumer import Consumer, HandlerFactory
 from .database import Connection, Pool, open_pool, transaction
 from .dead_letters import delete_expired
 from .errors import is_infrastructure
-from .health import health_app
+from .health import ProcessHealth, health_app
 from .links import Links
-from .logs import configure_logging
 from .outbox import Outgoing, write_outbox
 from .relay import Relay
 from .replay import replay_topics
+from .serving import HttpServer
 from .settings import RuntimeSettings
 from .timers import Timer, Timers
-from .tracing import start_tracing
 from .wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
@@ -97,9 +91,9 @@ class Process(Generic[SettingsT]):
         self._mode = mode
         self._stack = contextlib.AsyncExitStack()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._servers: list[uvicorn.Server] = []
+        self._servers: list[HttpServer] = []
         self._runtime: Runtime[SettingsT] | None = None
-        self._health: uvicorn.Server | None = None
+        self._health: HttpServer | None = None
         self._draining = False
         self.consumer: Consumer | None = None
         self.relay: Relay | None = None
@@ -135,7 +129,9 @@ class Process(Generic[SettingsT]):
     async def _start(self) -> None:
         settings = self._settings
         # Health first, so that an orchestrator sees a live process while it waits for its database.
-        self.metrics_url = await self._serve(health_app(self), settings.metrics_host, settings.metrics_port, "metrics")
+        self.metrics_url = await self._serve(
+            health_app(ProcessHealth(self)), settings.metrics_host, settings.metrics_port, "metrics"
+        )
         pool = await self._pool(settings.database_url.get_secret_value(), settings.worker_pool_size, "worker")
         api_pool = pool
         if self._mode in ("api", "all"):
@@ -221,18 +217,13 @@ class Process(Generic[SettingsT]):
         return pool
 
     async def _serve(self, app: FastAPI, host: str, port: int, name: str) -> str:
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3, server_header=False
-        )
-        server = _Server(config)
+        server = HttpServer(app, host, port)
         self._servers.append(server)
         if name == "metrics":
             self._health = server
-        self._spawn(name, server.serve(sockets=[listening]))
-        self._stack.callback(listening.close)
-        bound_host, bound_port = listening.getsockname()[:2]
-        return f"http://{bound_host}:{bound_port}"
+        self._spawn(name, server.run_until_told())
+        self._stack.callback(server.close)
+        return server.url
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
@@ -277,74 +268,16 @@ class Process(Generic[SettingsT]):
             await asyncio.sleep(_HOUR_SECONDS)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own handling of signals: the process has one, for all its parts."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 def main(
     name: str,
     settings_class: type[SettingsT],
     build: Callable[[Runtime[SettingsT]], Parts],
     argv: Sequence[str] | None = None,
 ) -> None:
-    """The command line of a service: `python -m <service> api|worker|all|replay [--print-settings]`. Exits.
+    """`python -m <service> api|worker|all|replay [--print-settings]`. Exits the process; see `run_command`."""
 
-    Exit codes: 0 drained after a signal, 1 failed or stalled, 2 bad usage or settings.
-    """
-    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=sys.modules[build.__module__].__doc__)
-    parser.add_argument("mode", choices=["api", "worker", "all", "replay"], nargs="?", default="all", help=_MODES)
-    parser.add_argument("--print-settings", action="store_true", help="show the settings, secrets masked, and exit")
-    arguments = parser.parse_args(argv)
-    try:
-        settings = settings_class()
-    except ValueError as error:
-        parser.exit(2, f"settings are not valid:\n{_masked(error)}\n")
-    if arguments.print_settings:
-        print(settings.model_dump_json(indent=2))  # noqa: T201 - that is what was asked for
-        sys.exit(0)
-    configure_logging(name, settings.log_level)
-    start_tracing(name, settings)
-    # Batches make many small long-lived objects: fewer collections, measured at a seventh of the throughput.
-    gc.set_threshold(100_000, 50, 1000)
-    code = asyncio.run(_run_until_signal(Process(name, settings, build, mode=arguments.mode)))
-    sys.stdout.flush()
-    os._exit(code) if code else sys.exit(0)
+    def make(settings: SettingsT, mode: str) -> Process[SettingsT]:
+        return Process(name, settings, build, mode=cast("Mode", mode))
 
-
-def _masked(error: ValueError) -> str:
-    """A validation error without the values, which may be secrets."""
-    details = getattr(error, "errors", None)
-    if details is None:
-        return str(error)
-    return "\n".join(
-        f"MENTORSTREAM_{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
-        for item in details(include_input=False, include_url=False)
-    )
-
-
-async def _run_until_signal(process: Process[Any]) -> int:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    signalled = asyncio.create_task(stopping.wait())
-    starting = asyncio.create_task(process.__aenter__())
-    await asyncio.wait({signalled, starting}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():  # it waits for its database
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return 0
-    try:
-        await starting
-    except Exception:
-        log.exception("not_started")
-        return 1
-    endings = [asyncio.create_task(event.wait()) for event in (process.failed, process.finished)]
-    await asyncio.wait({signalled, *endings}, return_when=asyncio.FIRST_COMPLETED)
-    await process.__aexit__(None, None, None)
-    log.info("stopped", failed=process.failed.is_set(), replayed=process.replayed)
-    return 1 if process.failed.is_set() else 0
+    description = sys.modules[build.__module__].__doc__
+    run_command(name, settings_class, make, modes=get_args(Mode), modes_help=_MODES, description=description, argv=argv)

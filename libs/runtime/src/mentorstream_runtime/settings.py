@@ -1,7 +1,7 @@
 """Settings that every service shares, read from the environment with the prefix MENTORSTREAM_.
 
-Services extend `RuntimeSettings`; nothing else in a service reads the environment. Secrets are `SecretStr`, so that
-they are masked wherever settings are shown.
+Services extend `RuntimeSettings`, or `ProcessSettings` where they have no database; nothing else in a service reads
+the environment. Secrets are `SecretStr`, so that they are masked wherever settings are shown.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def _instance() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-class RuntimeSettings(BaseSettings):
-    """What a process needs to reach its broker and database, to be reached, and to know when to give up."""
+class ProcessSettings(BaseSettings):
+    """What any process needs to reach its broker, to be reached, and to know when to give up."""
 
     model_config = SettingsConfigDict(env_prefix="MENTORSTREAM_", extra="ignore", frozen=True)
 
@@ -28,14 +28,6 @@ class RuntimeSettings(BaseSettings):
     topic_partitions: int | None = Field(
         None, ge=0, description="Partitions of every topic, where it is not what the topic table says; 0: any."
     )
-    database_url: SecretStr = Field(
-        SecretStr("postgresql://127.0.0.1:5432/mentorstream"), description="PostgreSQL address of the worker's role."
-    )
-    api_database_url: SecretStr = Field(
-        SecretStr("postgresql://127.0.0.1:5432/mentorstream"), description="PostgreSQL address of the API's role."
-    )
-    worker_pool_size: int = Field(4, ge=2, le=50, description="Connections of the worker's role in this process.")
-    api_pool_size: int = Field(3, ge=1, le=50, description="Connections of the API's role in this process.")
 
     http_host: str = Field("127.0.0.1", description="Address the API listens on.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port of the API; 0 takes a free one.")
@@ -45,17 +37,30 @@ class RuntimeSettings(BaseSettings):
     request_limit_bytes: int = Field(2 * 1024 * 1024, gt=0, description="Largest body that HTTP accepts.")
 
     clock: Literal["database", "driven"] = Field("database", description="driven: demo and tests move the time.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    instance: str = Field(default_factory=_instance, description="Name of this process in leases and logs.")
+    tracing: bool = Field(False, description="Export OpenTelemetry spans by OTLP (see the OTEL_* variables).")
+    session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka session time-out of the consumer group.")
+
+
+class RuntimeSettings(ProcessSettings):
+    """What a process needs that also has a database, and delivers by it."""
+
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://127.0.0.1:5432/mentorstream"), description="PostgreSQL address of the worker's role."
+    )
+    api_database_url: SecretStr = Field(
+        SecretStr("postgresql://127.0.0.1:5432/mentorstream"), description="PostgreSQL address of the API's role."
+    )
+    worker_pool_size: int = Field(4, ge=2, le=50, description="Connections of the worker's role in this process.")
+    api_pool_size: int = Field(3, ge=1, le=50, description="Connections of the API's role in this process.")
     link_secrets: list[SecretStr] = Field(
         default_factory=list, description="Keys of signed links, newest last; all of them verify, the last one signs."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    instance: str = Field(default_factory=_instance, description="Name of this process in leases and logs.")
     static_membership: bool = Field(False, description="Use the instance name as Kafka group.instance.id.")
-    tracing: bool = Field(False, description="Export OpenTelemetry spans by OTLP (see the OTEL_* variables).")
 
     batch_records: int = Field(4000, ge=1, description="Most records that one batch takes.")
     fetch_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Most bytes fetched ahead.")
-    session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka session time-out of the consumer group.")
     drain_seconds: float = Field(8.0, gt=0, description="How long SIGTERM waits for work under way.")
     stalled_after_seconds: float = Field(60.0, gt=0, description="Lag without progress: unready; twice as long: exit.")
     dead_letter_ratio: float = Field(0.5, gt=0, le=1, description="Above this share of records the consumer halts.")

@@ -10,7 +10,7 @@ import re
 import secrets
 from typing import Final
 
-from .settings import RuntimeSettings
+from .settings import ProcessSettings
 
 _TRACEPARENT: Final = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 _current: contextvars.ContextVar[str | None] = contextvars.ContextVar("traceparent", default=None)
@@ -29,7 +29,7 @@ def begin_trace(incoming: str | None) -> str:
     return incoming
 
 
-def start_tracing(service: str, settings: RuntimeSettings) -> None:
+def start_tracing(service: str, settings: ProcessSettings) -> None:
     """Export spans by OTLP over HTTP, configured by the standard OTEL_* variables. Does nothing unless asked for."""
     if not settings.tracing:
         return
