@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mentorstream_local import commands_demo, commands_stack, commands_topics
+from mentorstream_local.environment import environment
 
 EXIT_CODES = """Exit codes: 0 done (status: everything runs and is ready), 1 failed (status: something is not ready),
 2 wrong usage, 3 not running."""
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they may be secrets
 )
 commands_stack.register(app)
+app.command()(environment)
 commands_demo.register(app)
 app.add_typer(commands_topics.app, name="topics")
 
