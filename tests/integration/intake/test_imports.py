@@ -120,7 +120,7 @@ async def test_ndjson_and_its_bad_lines(intake: Intake, acme: PartnerClient) -> 
 
 async def test_files_that_are_refused_whole(acme: PartnerClient) -> None:
     no_zone = HEADER.replace("zone,", "")
-    table_of = [
+    table_of: list[tuple[str | bytes, int, str | None]] = [
         (no_zone + "\n", 422, "missing columns: zone"),
         (HEADER + ",boss\n", 422, "no column 'boss'"),
         (HEADER + ",zone\n", 422, "zone is there twice"),

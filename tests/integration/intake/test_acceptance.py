@@ -1,0 +1,122 @@
+"""Groups of requests under one lock: two processes, conflicts, a group of which one fails, forgetting old ids."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from intake.adapters.postgres import AcceptedRequestsTimer, PostgresTransaction
+from intake.bootstrap import build
+from intake.handlers.acceptance import Acceptance, Acceptor
+from intake.handlers.ports import Earlier, RequestKey
+from intake.handlers.submissions import event_of, submission_of
+from mentorstream_events.registrations import ParticipantRegistered, ReportingLineChanged
+from mentorstream_runtime.process import Process
+
+from .conftest import Intake, PartnerClient, event, registration
+
+
+async def test_two_processes_take_the_same_ids_and_lines_without_a_circle(intake: Intake, acme: PartnerClient) -> None:
+    same = [event("participant.register", registration(f"e{number}")) for number in range(10)]
+    ring = [
+        event("reporting_line.set", {"person": f"e{number}", "manager": f"e{(number + 1) % 10}"})
+        for number in range(10)
+    ]
+    async with (
+        Process("intake", intake.settings, build, mode="api") as second,
+        httpx.AsyncClient(base_url=second.http_url, timeout=30, trust_env=False) as http,
+    ):
+        clients = [acme, PartnerClient(http, "acme", acme.organisation_id, acme.key, "", "")]
+        answers = await asyncio.gather(*(client.post(each) for each in same * 3 for client in clients))
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.json()["accepted"][0]["accepted_at"] for answer in answers}) <= 10
+        rings = await asyncio.gather(*(clients[index % 2].post(each) for index, each in enumerate(ring)))
+    assert sorted(answer.status_code for answer in rings) == [202] * 9 + [422]
+    assert len(await intake.facts(ParticipantRegistered)) == 10
+    assert await intake.facts(ReportingLineChanged) != []
+
+
+class _Store:
+    """The real store, which once does not see what was accepted before: as if another process were faster."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.blind = 1
+
+    @asynccontextmanager
+    async def transaction(self, organisation: Any) -> AsyncIterator[Any]:
+        async with self.real.transaction(organisation) as transaction:
+            if self.blind:
+                self.blind -= 1
+                transaction.__class__ = _Blind
+            yield transaction
+
+    def wake(self) -> None:
+        self.real.wake()
+
+
+class _Blind(PostgresTransaction):
+    async def earlier(self, keys: Sequence[RequestKey]) -> Mapping[RequestKey, Earlier]:
+        return {}
+
+
+async def test_an_id_accepted_meanwhile_makes_it_look_again(intake: Intake, acme: PartnerClient) -> None:
+    from uuid_utils.compat import uuid7
+
+    from intake.adapters.postgres import PostgresStore
+    from intake.domain.book import Organisation
+
+    document = event("participant.register", registration("e1"))
+    answer = await acme.post(document)
+    runtime = intake.process.runtime
+    acceptor = Acceptor(_Store(PostgresStore(runtime.pool, runtime, uuid7)), runtime.clock)
+    organisation = Organisation(acme.organisation_id, "acme")
+
+    (outcome,) = await acceptor.accept(organisation, [submission_of(event_of(document))])
+
+    assert outcome == Acceptance(answer.json()["accepted"][0], repeated=True)
+    assert len(await intake.facts(ParticipantRegistered)) == 1
+
+
+async def test_ids_are_forgotten_after_their_time(intake: Intake, acme: PartnerClient) -> None:
+    await acme.register("e1")
+    timer = AcceptedRequestsTimer(intake.process.runtime.pool, timedelta(days=30), batch=1)
+    now = datetime.now(UTC)
+    due = await timer.next_due()
+    assert due is not None
+    assert timedelta(days=29) < due - now <= timedelta(days=30)
+    assert await timer.run_due(now) == 0
+    later = now + timedelta(days=30)
+    assert [await timer.run_due(later) for _ in range(3)] == [1, 1, 0]
+    assert await timer.next_due() is None
+
+
+async def test_an_event_after_its_id_was_forgotten_is_a_new_cause(intake: Intake, acme: PartnerClient) -> None:
+    rematch = event("participant.request_rematch", {"program": "leadership", "person": "e1"})
+    await acme.register("e1")
+    await acme.post(rematch)
+    await intake.fetch("DELETE FROM accepted_request")
+    await acme.post(rematch)
+    ids = [each.id for each in await intake.events("registrations") if "rematch" in each.type]
+    assert len(set(ids)) == 2
+
+
+async def test_openapi_has_an_example_of_every_request(intake: Intake) -> None:
+    from mentorstream_events.partner import REQUESTS
+
+    schema = (await intake.http.get("/openapi.json")).json()
+    content = schema["paths"]["/v1/events"]["post"]["requestBody"]["content"]
+    examples = content["application/cloudevents+json"]["examples"]
+    assert set(examples) == set(REQUESTS)
+    for example in examples.values():
+        submission_of(event_of(example["value"]))
+    partner = await intake.partner("north-hospital")
+    await partner.configure("leadership")
+    csv = schema["paths"]["/v1/imports"]["post"]["requestBody"]["content"]["text/csv"]["example"]
+    answer = await partner.imports(csv)
+    assert answer.status_code == 202, answer.text
