@@ -58,6 +58,13 @@ class SchedulingService:
                 return
             await self.move_clock(due)
 
+    async def leap(self, until: datetime, step: timedelta) -> None:
+        """Move business time in steps, so that all that is due within a step is done in one go, late."""
+        now = await self.process.runtime.clock.now()
+        while now < until:
+            now = min(now + step, until)
+            await self.move_clock(now)
+
     async def send(self, *events: Event[Value]) -> None:
         """Publish events and wait until the service has handled all of them and published what follows."""
         await publish(self.servers.kafka_bootstrap, self.topic_prefix, events)

@@ -66,6 +66,7 @@ def local_of(zone: str, minute: int) -> int:
     return minute + offset_at(zone, minute)
 
 
+@lru_cache(maxsize=16384)  # mostly asked for midnights, which all series of a zone share
 def instant_at(zone: str, local: int) -> int:
     """The instant that a local minute names: in a fold the first one, in a gap as far after it as before (PEP 495)."""
     wall = (_NAIVE_EPOCH + timedelta(minutes=local)).replace(tzinfo=ZoneInfo(zone), fold=0)
@@ -154,6 +155,7 @@ def minutes_set(length: int) -> int:
     return (1 << length) - 1 if length > 0 else 0
 
 
+@lru_cache(maxsize=256)  # the weeks of a series look alike as long as no clock changes and nothing is booked
 def runs_of(minutes: int, length: int) -> int:
     """The minutes with which `length` minutes of a set begin, without a hole. Doubles the run seen at each step."""
     seen = 1
