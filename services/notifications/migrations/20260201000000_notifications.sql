@@ -69,6 +69,7 @@ CREATE TABLE notification (
     UNIQUE (key, channel)
 );
 CREATE INDEX notification_open ON notification (due_at, notification_id) WHERE status IN ('waiting', 'trying');
+CREATE INDEX notification_open_expires ON notification (expires_at) WHERE status IN ('waiting', 'trying');
 CREATE INDEX notification_open_person ON notification (person_id, subject_id) WHERE status IN ('waiting', 'trying');
 CREATE INDEX notification_subject ON notification (subject_id);
 SELECT protect('notification');

@@ -3,11 +3,22 @@
 -- name: close_hopeless
 -- Mails that will never go: their receiver was erased or does not want them, they are too old, or every attempt ended
 -- with the death of its process. One being tried is left to whoever tries it until the lease is over.
+-- Each reason is looked up by an index of its own: this runs all the time, and mostly finds nothing.
 WITH hopeless AS (
     SELECT notification_id,
            CASE WHEN erased THEN 'erased' WHEN unwanted THEN 'unsubscribed' ELSE 'expired' END AS reason
     FROM open_notification
-    WHERE (erased OR unwanted OR expires_at <= $1 OR (status = 'trying' AND attempts >= $2))
+    WHERE notification_id IN (
+        SELECT notification_id FROM notification WHERE status IN ('waiting', 'trying') AND expires_at <= $1
+        UNION ALL
+        SELECT notification_id FROM notification WHERE status = 'trying' AND attempts >= $2
+        UNION ALL
+        SELECT notification_id FROM notification JOIN erased_person USING (person_id)
+        WHERE status IN ('waiting', 'trying')
+        UNION ALL
+        SELECT notification_id FROM notification JOIN preference USING (person_id)
+        WHERE status IN ('waiting', 'trying') AND courtesy
+    )
       AND (status = 'waiting' OR try_after <= statement_timestamp())
     ORDER BY notification_id
     LIMIT $3
@@ -75,7 +86,10 @@ RETURNING notification.notification_id, program_id, person_id, organisation_id, 
 -- name: next_due
 -- Retries count as due although they wait for real time: driven time must not run ahead of mail that can still go.
 -- What cannot go for want of a person, a title or an earlier mail is next looked at when it expires.
-SELECT min(CASE WHEN erased OR unwanted OR ready THEN due_at ELSE expires_at END) FROM open_notification;
+SELECT least(
+    (SELECT due_at FROM open_notification WHERE erased OR unwanted OR ready ORDER BY due_at LIMIT 1),
+    (SELECT min(expires_at) FROM notification WHERE status IN ('waiting', 'trying'))
+);
 
 -- name: count_open
 SELECT count(*) FILTER (WHERE ready) AS ready, count(*) FILTER (WHERE NOT ready) AS held FROM open_notification;

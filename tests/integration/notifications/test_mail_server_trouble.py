@@ -143,7 +143,7 @@ async def test_a_hanging_recipient_does_not_hold_up_the_others(
     people = [UUID(int=number) for number in range(100, 130)]
     with hanging_server() as (server, port):
         async with running_notifications(
-            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60, mail_lease_seconds=120
+            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60, mail_lease_seconds=600
         ) as service:
             facts: list[Value] = [program(), known(ANNA, "Anna", "hang@example.org"), waitlisted(ANNA)]
             facts += [known(person_id, f"p{person_id.int}") for person_id in people]
@@ -183,10 +183,8 @@ async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_a
 ) -> None:
     """The documented window: sent, but not yet marked. Both copies carry the same Message-ID; one event tells of it."""
     port = smtp_sink.port
-    async with running_notifications(
-        servers, database, topic_prefix, smtp_port=port, timer_seconds=3600.0
-    ) as reader:  # it reads, and its timers look when something was read
-        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as reader:
+        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))  # it waits for the program's title
     async with running_notifications(servers, database, topic_prefix, smtp_port=port, mode="api") as idle:
         await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
         runtime = idle.process.runtime

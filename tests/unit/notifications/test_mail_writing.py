@@ -23,25 +23,27 @@ from pydantic import SecretStr
 
 from mentorstream_runtime.links import Links
 from notifications.adapters.ledger import DueMail
-from notifications.adapters.writing import Letter, Writer, one_line
+from notifications.adapters.writing import Letter, Letterhead, Writer, one_line
 from notifications.domain import planning
 from notifications.domain.mail import Mail, Occasion
 from notifications.domain.people import Person
 from notifications.domain.planning import Agreed, Recipient, Slot
-from notifications.settings import NotificationsSettings
 
 NOW = datetime(2027, 3, 1, 9, tzinfo=UTC)
 PROGRAM, MATCH, MEETING, PARTICIPANT, REQUEST = (UUID(int=number) for number in range(1, 6))
 ANNA, BEN = UUID(int=11), UUID(int=12)
 ORGANISATION = UUID(int=21)
 LINKS = Links([SecretStr("a secret for tests")])
-SETTINGS = NotificationsSettings(
+LETTERHEAD = Letterhead(
+    sender="no-reply@mentorstream.example",
+    sender_name="Mentorstream",
+    organizer="meetings@mentorstream.example",
     matching_url="https://matching.example",
     scheduling_url="https://scheduling.example",
     feedback_url="https://feedback.example",
     notifications_url="https://notifications.example",
 )
-WRITER = Writer(SETTINGS, LINKS)
+WRITER = Writer(LETTERHEAD, LINKS)
 OCCASION = Occasion(cause_id="event-1", program_id=PROGRAM, time=NOW)
 MENTOR = Recipient(person_id=ANNA, organisation_id=ORGANISATION, role="mentor", zone="Europe/Paris")
 MENTEE = Recipient(person_id=BEN, organisation_id=ORGANISATION, role="mentee", zone="America/Lima")
@@ -140,7 +142,7 @@ def test_every_kind_has_both_parts_and_the_headers_that_mail_programs_expect(mai
 
     assert message["To"].addresses[0].addr_spec == letter.recipient == "anna@example.org"
     assert message["To"].addresses[0].display_name == "Anna Ågren"
-    assert message["From"].addresses[0].addr_spec == SETTINGS.mail_from
+    assert message["From"].addresses[0].addr_spec == LETTERHEAD.sender
     assert "Women in Data" in message["Subject"]
     assert message["Message-ID"] == "<99@mentorstream.example>"
     assert message["Auto-Submitted"] == "auto-generated"
@@ -246,7 +248,7 @@ def test_calendar_parts_are_where_mail_programs_look(kind: str, method: str, sta
     assert event.decoded("DTSTART") == SLOT.starts_at
     assert event.decoded("DTEND") == SLOT.ends_at
     assert event.decoded("DTSTAMP") == NOW
-    assert str(event["ORGANIZER"]) == f"mailto:{SETTINGS.organizer}"
+    assert str(event["ORGANIZER"]) == f"mailto:{LETTERHEAD.organizer}"
     assert isinstance(event, CalendarEvent)
     assert [(str(item), item.CN) for item in event.attendees] == [
         ("mailto:anna@example.org", "Anna Ågren"),

@@ -7,8 +7,8 @@ from mentorstream_runtime.process import Parts, Runtime
 
 from .adapters.ledger import Ledger
 from .adapters.preferences import Preferences
-from .adapters.smtp import Carrier
-from .adapters.writing import Writer
+from .adapters.smtp import Carrier, MailServer
+from .adapters.writing import Letterhead, Writer
 from .domain.delivery import RetryPolicy
 from .entrypoints.consumer import MAIL_TOPICS, MailHandler, PeopleHandler
 from .entrypoints.http import build_api
@@ -29,14 +29,33 @@ def build_sender(runtime: Runtime[NotificationsSettings]) -> Sender:
     limits = SenderLimits(
         batch=settings.mail_batch,
         lease_seconds=settings.mail_lease_seconds,
-        mail_seconds=settings.smtp_timeout_seconds,
+        mail_seconds=settings.longest_mail_seconds,
         retry=RetryPolicy(
             attempts=settings.mail_attempts,
             base_seconds=settings.retry_base_seconds,
             limit_seconds=settings.retry_limit_seconds,
         ),
     )
-    return Sender(ledger, Writer(settings, runtime.links), Carrier(settings), limits)
+    letterhead = Letterhead(
+        sender=settings.mail_from,
+        sender_name=settings.mail_from_name,
+        organizer=settings.organizer,
+        matching_url=settings.matching_url,
+        scheduling_url=settings.scheduling_url,
+        feedback_url=settings.feedback_url,
+        notifications_url=settings.notifications_url,
+    )
+    server = MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        username=settings.smtp_username or None,
+        password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+        starttls=settings.smtp_starttls,
+        connections=settings.smtp_connections,
+        timeout_seconds=settings.smtp_timeout_seconds,
+        envelope_sender=settings.mail_from,
+    )
+    return Sender(ledger, Writer(letterhead, runtime.links), Carrier(server), limits)
 
 
 def build(runtime: Runtime[NotificationsSettings]) -> Parts:

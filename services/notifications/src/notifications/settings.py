@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 
 from mentorstream_runtime.settings import RuntimeSettings
 
@@ -27,7 +29,7 @@ class NotificationsSettings(RuntimeSettings):
     )
     mail_batch: int = Field(200, ge=1, le=5000, description="Most mails under way at once in this process.")
     mail_lease_seconds: float = Field(
-        120.0, gt=0, description="After it a mail of a process that died is sent again; above smtp_timeout_seconds."
+        150.0, gt=0, description="After it a mail of a process that died goes again; above thrice smtp_timeout_seconds."
     )
     mail_attempts: int = Field(12, ge=1, le=1000, description="Attempts before a mail fails as expired.")
     retry_base_seconds: float = Field(30.0, gt=0, description="Wait after the first attempt; doubles with each.")
@@ -37,3 +39,16 @@ class NotificationsSettings(RuntimeSettings):
     scheduling_url: str = Field("http://127.0.0.1:8003", description="Public address of scheduling's pages.")
     feedback_url: str = Field("http://127.0.0.1:8004", description="Public address of feedback's pages.")
     notifications_url: str = Field("http://127.0.0.1:8005", description="Public address of the unsubscribe page.")
+
+    @model_validator(mode="after")
+    def _leases_outlast_mails(self) -> Self:
+        if self.mail_lease_seconds <= self.longest_mail_seconds:
+            raise ValueError(
+                f"mail_lease_seconds must be above {self.longest_mail_seconds}, thrice smtp_timeout_seconds"
+            )
+        return self
+
+    @property
+    def longest_mail_seconds(self) -> float:
+        """From taking a connection to the last word: a kept connection fails, a new one is made, the mail goes."""
+        return 3 * self.smtp_timeout_seconds

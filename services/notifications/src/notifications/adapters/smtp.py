@@ -12,6 +12,8 @@ import contextlib
 import random
 import socket
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -27,7 +29,6 @@ from aiosmtplib import (
 
 from .. import metrics
 from ..domain.delivery import Accepted, Deferred, Outcome, Refused, Untried
-from ..settings import NotificationsSettings
 from .writing import Letter
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,20 @@ _PAUSE_LIMIT_SECONDS: Final = 60.0
 _CLOSING: Final = 421
 _TOO_LARGE: Final = 552
 _ADDRESS_UNUSABLE: Final = 553
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """The server, how to log in, and how much to ask of it. `timeout_seconds` bounds one mail, and one connecting."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None = field(repr=False)
+    starttls: bool
+    connections: int
+    timeout_seconds: float
+    envelope_sender: str
 
 
 class _Unusable(Exception):
@@ -51,9 +66,9 @@ class _Stale(Exception):
 class Carrier:
     """The way to the mail server. `carry` may be called at once for many mails; few of them are under way."""
 
-    def __init__(self, settings: NotificationsSettings) -> None:
-        self._settings = settings
-        self._slots = asyncio.Semaphore(settings.smtp_connections)
+    def __init__(self, server: MailServer) -> None:
+        self._server = server
+        self._slots = asyncio.Semaphore(server.connections)
         self._idle: list[tuple[SMTP, float]] = []
         self._failures = 0
         self._paused_until = 0.0
@@ -63,18 +78,21 @@ class Carrier:
         """Whether the server could not be used a moment ago, so that no mail need be taken."""
         return time.monotonic() < self._paused_until
 
-    async def carry(self, letter: Letter, *, give_up_at: float) -> Outcome:
-        """Send one mail. Not begun when the monotonic clock is past `give_up_at` by the time a connection is free."""
+    async def carry(self, write: Callable[[], Letter], *, give_up_at: float) -> Outcome:
+        """Write and send one mail when its turn comes, unless the monotonic clock is past `give_up_at` by then.
+
+        Raises what `write` raises.
+        """
         async with self._slots:
             if self.paused or time.monotonic() > give_up_at:
                 return Untried()
+            letter = write()
             try:
                 try:
-                    return await self._carry(letter)
+                    return await self._carry(letter, self._kept())
                 except _Stale:
-                    await self.close()  # the others are as old
-                    return await self._carry(letter)
-            except (_Unusable, _Stale) as error:
+                    return await self._carry(letter, None)
+            except _Unusable as error:
                 self._pause(error)
                 return Untried()
 
@@ -92,13 +110,13 @@ class Carrier:
         for connection in stale:
             await _quit(connection)
 
-    async def _carry(self, letter: Letter) -> Outcome:
-        connection, reused = await self._connection()
+    async def _carry(self, letter: Letter, kept: SMTP | None) -> Outcome:
+        connection = kept or await self._connect()
         started = time.monotonic()
         keep = False
         try:
-            async with asyncio.timeout(self._settings.smtp_timeout_seconds):
-                outcome = await self._transfer(connection, letter, reused=reused)
+            async with asyncio.timeout(self._server.timeout_seconds):
+                outcome = await self._transfer(connection, letter, reused=kept is not None)
             keep = connection.is_connected
             self._used()
         except (TimeoutError, SMTPException, OSError) as error:
@@ -121,7 +139,7 @@ class Carrier:
                 return Refused(_ADDRESS_UNUSABLE)
             options, encoding = ["SMTPUTF8"], "utf-8"
         try:
-            await connection.mail(self._settings.mail_from, options=options, encoding=encoding)
+            await connection.mail(self._server.envelope_sender, options=options, encoding=encoding)
         except SMTPServerDisconnected as error:
             raise (_Stale if reused else _Unusable)(str(error)) from error
         except SMTPSenderRefused as error:
@@ -154,26 +172,30 @@ class Carrier:
             connection.close()
         return outcome
 
-    async def _connection(self) -> tuple[SMTP, bool]:
-        """A kept connection, or a new one. Raises _Unusable."""
+    def _kept(self) -> SMTP | None:
+        """A connection that was used a moment ago, if there is one."""
         while self._idle:
             connection, used_at = self._idle.pop()
             if connection.is_connected and time.monotonic() - used_at < _IDLE_SECONDS:
-                return connection, True
+                return connection
             connection.close()
-        settings = self._settings
+        return None
+
+    async def _connect(self) -> SMTP:
+        """A new connection, logged in. Raises _Unusable."""
+        server = self._server
         connection = SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
-            username=settings.smtp_username or None,
-            password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
+            hostname=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
             local_hostname=socket.gethostname(),  # the default asks DNS, which may hang
-            timeout=settings.smtp_timeout_seconds,
+            timeout=server.timeout_seconds,
             use_tls=False,
-            start_tls=settings.smtp_starttls,
+            start_tls=server.starttls,
         )
         try:
-            async with asyncio.timeout(settings.smtp_timeout_seconds):
+            async with asyncio.timeout(server.timeout_seconds):
                 await connection.connect()
                 await connection.ehlo()
         except (TimeoutError, SMTPException, OSError) as error:
@@ -183,7 +205,7 @@ class Carrier:
         except BaseException:
             connection.close()
             raise
-        return connection, False
+        return connection
 
     def _pause(self, error: Exception) -> None:
         if self.paused:

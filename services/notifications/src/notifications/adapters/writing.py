@@ -7,15 +7,18 @@ such text is brought onto one line first, and non-ASCII goes as encoded words.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.charset import QP, Charset
 from email.header import Header
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
 from email.utils import format_datetime, quote
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -26,13 +29,17 @@ import notifications
 from mentorstream_runtime.links import Links, Purpose
 
 from ..domain.people import Person
-from ..settings import NotificationsSettings
 from .calendar import Mailbox, Meeting, Method, calendar_object
 from .ledger import DueMail
 
 _DEFAULT_LANGUAGE: Final = "en"
 # Long, because mails are kept long and RFC 8058 wants the link to work; it can do nothing but stop mails.
 _UNSUBSCRIBE_DAYS: Final = 730
+# RFC 5322 allows 998 characters on a line.
+_LINE_LIMIT: Final = 900
+_QUOTED_PRINTABLE: Final = Charset("utf-8")
+_QUOTED_PRINTABLE.body_encoding = QP
+_POLICY: Final = compat32.clone(linesep="\r\n")
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(Path(notifications.__file__).parent / "templates" / "mails"),
     autoescape=select_autoescape(("html",), default=False),
@@ -41,6 +48,19 @@ _ENVIRONMENT: Final = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letterhead:
+    """What all mails share: whose they are, and the public addresses of the pages that they link to."""
+
+    sender: str
+    sender_name: str
+    organizer: str
+    matching_url: str
+    scheduling_url: str
+    feedback_url: str
+    notifications_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +84,8 @@ class Other:
 class Writer:
     """Writes one mail at a time. Raises nothing for any text that an event may carry."""
 
-    def __init__(self, settings: NotificationsSettings, links: Links) -> None:
-        self._settings = settings
+    def __init__(self, letterhead: Letterhead, links: Links) -> None:
+        self._letterhead = letterhead
         self._links = links
 
     def write(self, mail: DueMail, now: datetime) -> Letter:
@@ -82,7 +102,7 @@ class Writer:
 
         needs_utf8, address = _wire_address(person.email)
         headers = {
-            "From": _mailbox("From", self._settings.mail_from_name, self._settings.mail_from),
+            "From": _mailbox("From", self._letterhead.sender_name, self._letterhead.sender),
             "To": _mailbox("To", one_line(person.full_name), Address(username=address[0], domain=address[1]).addr_spec),
             "Subject": _encoded("Subject", subject),
             "Date": format_datetime(now),
@@ -91,13 +111,13 @@ class Writer:
             "List-Unsubscribe": f"<{unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
-        body = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-        body.set_content(text)
-        body.add_alternative(html, subtype="html")
+        body = MIMEMultipart(
+            "alternative", _boundary(), _subparts=[_text_part(text, "plain"), _text_part(html, "html")]
+        )
         if mail.kind in ("invitation", "cancellation"):
-            self._add_calendar(body, mail, context, text)
+            body = self._with_calendar(body, mail, context)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return Letter("@".join(address), head.encode() + body.as_bytes(), needs_utf8)
+        return Letter("@".join(address), head.encode() + body.as_bytes(policy=_POLICY), needs_utf8)
 
     def _context(self, mail: DueMail, person: Person) -> dict[str, Any]:
         """What templates may use. Every text in it is on one line."""
@@ -119,11 +139,11 @@ class Writer:
 
     def _action_url(self, mail: DueMail) -> str:
         """The signed page on which this receiver can act, where the mail has one."""
-        settings = self._settings
+        letterhead = self._letterhead
         pages: Mapping[str, tuple[Purpose, str]] = {
-            "proposal": ("proposal", f"{settings.matching_url}/proposals"),
-            "invitation": ("meeting", f"{settings.scheduling_url}/meetings"),
-            "feedback_request": ("feedback", f"{settings.feedback_url}/feedback"),
+            "proposal": ("proposal", f"{letterhead.matching_url}/proposals"),
+            "invitation": ("meeting", f"{letterhead.scheduling_url}/meetings"),
+            "feedback_request": ("feedback", f"{letterhead.feedback_url}/feedback"),
         }
         if mail.kind not in pages:
             return ""
@@ -145,9 +165,9 @@ class Writer:
             person_id=mail.person_id,
             expires_at=now + timedelta(days=_UNSUBSCRIBE_DAYS),
         )
-        return f"{self._settings.notifications_url}/unsubscribe/{token}"
+        return f"{self._letterhead.notifications_url}/unsubscribe/{token}"
 
-    def _add_calendar(self, message: EmailMessage, mail: DueMail, context: Mapping[str, Any], text: str) -> None:
+    def _with_calendar(self, alternatives: MIMEMultipart, mail: DueMail, context: Mapping[str, Any]) -> MIMEMultipart:
         """The calendar as the last alternative, which clients act on, and as a file, which the others offer."""
         method: Method = "REQUEST" if mail.kind == "invitation" else "CANCEL"
         people = [mail.people[person_id] for person_id in (mail.person_id, *mail.mentions) if person_id in mail.people]
@@ -160,20 +180,20 @@ class Writer:
                 starts_at=_instant(mail.params["starts_at"]),
                 ends_at=_instant(mail.params["ends_at"]),
                 summary=" - ".join([context["program"], *(other.name for other in context["others"])]),
-                description=text,
+                description="\n".join(filter(None, [context["program"], context["url"]])),
                 url=context["url"],
-                organizer=Mailbox(self._settings.mail_from_name, self._settings.organizer),
+                organizer=Mailbox(self._letterhead.sender_name, self._letterhead.organizer),
                 attendees=[Mailbox(one_line(person.full_name), person.email) for person in people],
             ),
         )
-        message.add_alternative(calendar, subtype="calendar", params={"method": method})
-        message.add_attachment(
-            calendar.encode(),
-            maintype="application",
-            subtype="ics",
-            filename="invite.ics",
-            params={"name": "invite.ics"},
-        )
+        inline = _text_part(calendar, "calendar")
+        inline.set_param("method", method)
+        alternatives.attach(inline)
+        attachment = _text_part(calendar, "calendar")
+        attachment.set_type("application/ics")
+        attachment.set_param("name", "invite.ics")
+        attachment.add_header("Content-Disposition", "attachment", filename="invite.ics")
+        return MIMEMultipart("mixed", _boundary(), _subparts=[alternatives, attachment])
 
 
 def one_line(text: str) -> str:
@@ -181,11 +201,23 @@ def one_line(text: str) -> str:
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
 
 
+def _text_part(text: str, subtype: str) -> MIMEText:
+    """A part that passes every server: plain ASCII as it is, quoted-printable where that or a long line needs it."""
+    if text.isascii() and max(map(len, text.splitlines()), default=0) <= _LINE_LIMIT:
+        return MIMEText(text, subtype, "us-ascii")
+    return MIMEText(text, subtype, _QUOTED_PRINTABLE)  # type: ignore[arg-type] # takes a Charset, says its manual
+
+
+def _boundary() -> str:
+    """What no text contains, for it cannot be guessed; so none need be searched for it."""
+    return f"=_{secrets.token_hex(16)}"
+
+
 def _encoded(header: str, text: str) -> str:
     """One line of text as the value of a header, folded; as encoded words (RFC 2047) unless plain ASCII will do.
 
-    The headers of `EmailMessage` are not used for it: up to Python 3.13 its folding puts spaces between the encoded
-    words of long names, and reads "=?" in a text as the beginning of one.
+    `EmailMessage` is not used: up to Python 3.13 its folding puts spaces between the encoded words of long names and
+    takes "=?" in a text for the beginning of one; it also needs three times as long for a mail.
     """
     plain = text.isascii() and "=?" not in text
     return Header(text, "us-ascii" if plain else "utf-8", header_name=header).encode(linesep="\r\n")
@@ -235,7 +267,7 @@ def _strings(value: object) -> Mapping[str, str]:
     return {str(key): str(item) for key, item in value.items()} if isinstance(value, Mapping) else {}
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _zone(name: str) -> ZoneInfo:
     """The zone; UTC for one that this machine does not know, so that the mail still goes, and says so."""
     try:
@@ -244,7 +276,7 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _language(locale: str) -> str:
     """The folder to read for a locale: its language, or English."""
     language = locale.split("-")[0].lower()

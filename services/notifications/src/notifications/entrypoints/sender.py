@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 _PATIENCE_SECONDS: Final = 0.5
 _GRACE_SECONDS: Final = 2.0
-_GAUGES_EVERY_SECONDS: Final = 15.0
+_GAUGES_EVERY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +59,17 @@ class Sender:
         self._now = datetime.min.replace(tzinfo=UTC)
 
     async def run_due(self, now: datetime) -> int:
-        """One round. Returns how many mails it closed or settled; 0 where nothing can be done at the moment."""
+        """One round. Returns how many mails it closed, took or settled; 0 where nothing can be done at the moment."""
         self._now = now
         closed = await self._ledger.close_hopeless(now, self._limits.batch)
-        await self._take(now)
+        taken = await self._take(now)
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=_PATIENCE_SECONDS)
         else:
             await self._carrier.close_idle()
         settled = await self._settle(now)
         await self._show_gauges()
-        return closed + settled
+        return closed + max(taken, settled)
 
     async def next_due(self) -> datetime | None:
         """Business time of the earliest open mail. A retry counts as due, so driven time waits for it."""
@@ -93,25 +94,34 @@ class Sender:
         finally:
             await self._carrier.close()
 
-    async def _take(self, now: datetime) -> None:
+    async def _take(self, now: datetime) -> int:
         room = self._limits.batch - len(self._under_way)
         if room <= 0 or self._carrier.paused:
-            return
+            return 0
         # Before the lease begins, so that ours ends no later than the database's.
         give_up_at = time.monotonic() + self._limits.lease_seconds - self._limits.mail_seconds
-        for mail in await self._ledger.take_due(now, room):
+        mails = await self._ledger.take_due(now, room)
+        for mail in mails:
             self._under_way[asyncio.create_task(self._send(mail, now, give_up_at))] = mail
         metrics.MAILS_UNDER_WAY.set(len(self._under_way))
+        return len(mails)
 
     async def _send(self, mail: DueMail, now: datetime, give_up_at: float) -> Outcome:
         if mail.person_id not in mail.people:
             return Untried()  # erased since; the next round closes it
         try:
-            letter = self._writer.write(mail, now)
-            return await self._carrier.carry(letter, give_up_at=give_up_at)
-        except Exception:
+            return await self._carrier.carry(lambda: self._writer.write(mail, now), give_up_at=give_up_at)
+        except Exception as error:
             # A fault of ours with this one mail: the others go on, and it ends as expired if nobody mends it.
-            log.exception("mail_not_written", notification=str(mail.notification_id), kind=mail.kind)
+            # The error's own words are not logged, for they may quote names or addresses.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            log.error(
+                "mail_not_written",
+                notification=str(mail.notification_id),
+                kind=mail.kind,
+                error=type(error).__name__,
+                at=f"{frame.filename}:{frame.lineno}",
+            )
             return Deferred(0)
 
     async def _settle(self, now: datetime) -> int:
