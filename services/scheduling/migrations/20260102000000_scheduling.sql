@@ -76,7 +76,7 @@ SELECT protect_shared('meeting', 'match_organisation', 'match_id');
 CREATE TABLE meeting_attendee (
     meeting_id uuid NOT NULL REFERENCES meeting,
     person_id uuid NOT NULL,
-    during tstzrange NOT NULL,
+    during tstzrange NOT NULL CHECK (lower_inc(during) AND NOT upper_inc(during)),
     active boolean NOT NULL,
     PRIMARY KEY (meeting_id, person_id),
     CONSTRAINT nobody_in_two_meetings EXCLUDE USING gist (person_id WITH =, during WITH &&) WHERE (active)

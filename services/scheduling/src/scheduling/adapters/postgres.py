@@ -172,7 +172,13 @@ async def _save_meetings(connection: Connection, schedule: Schedule) -> None:
         await connection.copy_records_to_table(
             "meeting_attendee",
             records=[
-                (meeting.meeting_id, person_id, (meeting.starts_at, meeting.ends_at), meeting.status == "scheduled")
+                # A Range ends before its upper bound; a bare tuple would include it, and meetings back to back would meet.
+                (
+                    meeting.meeting_id,
+                    person_id,
+                    asyncpg.Range(meeting.starts_at, meeting.ends_at),
+                    meeting.status == "scheduled",
+                )
                 for meeting in new
                 for person_id in sorted(schedule.new_meetings[meeting.meeting_id])
             ],
