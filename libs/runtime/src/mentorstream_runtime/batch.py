@@ -145,8 +145,15 @@ async def bury_record(pool: Pool, owned: Owned, record: Record, reason: str, det
     async with transaction(pool) as connection:
         await positions.lock(connection, owned.topic, owned.partition, owned.epoch)
         await bury(connection, owned.topic, [Burial(record, reason, detail)])
+        # It was an event, so the next one of its key is no gap. What cannot be decoded is not believed about its place.
+        outcome = _Outcome()
+        decoded = _decode(owned.topic, [record], outcome)
+        await _load_seen(connection, owned, decoded)
+        _unseen(owned, "", decoded, outcome)
+        await _save_seen(connection, owned.topic, outcome.fresh)
         await positions.advance(connection, owned.topic, owned.partition, record.offset + 1)
     owned.next_offset = record.offset + 1
+    owned.seen.update(outcome.fresh)
     metrics.DEAD_LETTERS.labels(owned.topic, reason).inc()
     metrics.RECORDS.labels(owned.topic, "dead").inc()
     log.error(

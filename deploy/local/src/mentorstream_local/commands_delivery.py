@@ -1,0 +1,228 @@
+"""`mentorstream deadletters list|show|redrive` and `mentorstream replay`: what operators do about delivery."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import typer
+from rich.table import Table
+
+from mentorstream_local.loops import run_apart
+from mentorstream_local.migrations import (
+    SERVICES_WITH_DATABASE,
+    MigrationError,
+    migrate,
+    role_url,
+    worker_role,
+)
+from mentorstream_local.services import Wiring, service_environment
+from mentorstream_local.system import DATABASE, LocalSystem
+from mentorstream_local.terminal import (
+    AsJson,
+    ExitCode,
+    StackName,
+    console,
+    messages,
+    plain_errors,
+    print_json,
+    progress,
+    running_stack,
+)
+from mentorstream_runtime import dead_letters
+from mentorstream_runtime.dead_letters import DeadLetter
+
+app = typer.Typer(help="Look at dead letters and publish them again.", no_args_is_help=True)
+_T = TypeVar("_T")
+
+ServiceName = Annotated[str, typer.Argument(help="Whose: intake, matching, scheduling, feedback or notifications.")]
+DatabaseName = Annotated[str, typer.Option(envvar="MENTORSTREAM_DATABASE", help="Database name.")]
+WorkerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar="MENTORSTREAM_DATABASE_URL",
+        help="DSN of the service's worker role; that of the local stack when left out.",
+    ),
+]
+
+
+def register(index: typer.Typer) -> None:
+    """Add the commands to the index."""
+    index.add_typer(app, name="deadletters")
+    index.command()(replay)
+
+
+@app.command(name="list")
+def list_letters(
+    service: ServiceName,
+    stack: StackName = "default",
+    database: DatabaseName = DATABASE,
+    url: WorkerUrl = None,
+    reason: Annotated[str | None, typer.Option(help="Only those with this reason.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest first.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List a service's dead letters, the newest first."""
+    letters = _with(
+        service, stack, database, url, lambda c: dead_letters.list_dead_letters(c, limit=limit, reason=reason)
+    )
+    if as_json:
+        print_json([_summary(letter) for letter in letters])
+        return
+    table = Table("id", "topic", "place", "reason", "detail", "since", "redriven")
+    for letter in letters:
+        place = f"{letter.partition}/{letter.record_offset}"
+        redriven = letter.redriven_at.isoformat(timespec="seconds") if letter.redriven_at else ""
+        since = letter.created_at.isoformat(timespec="seconds")
+        table.add_row(str(letter.id), letter.topic, place, letter.reason, letter.detail, since, redriven)
+    console.print(table)
+
+
+@app.command()
+def show(
+    service: ServiceName,
+    letter_id: Annotated[UUID, typer.Argument(help="Its id, as listed.")],
+    stack: StackName = "default",
+    database: DatabaseName = DATABASE,
+    url: WorkerUrl = None,
+) -> None:
+    """Show one dead letter whole, as JSON: headers, key and value as text. Exits with 1 when there is none."""
+    letter = _with(service, stack, database, url, lambda c: dead_letters.read_dead_letter(c, letter_id))
+    if letter is None:
+        messages.print(f"{service} has no dead letter {letter_id}", markup=False)
+        raise typer.Exit(ExitCode.FAILED)
+    print_json(
+        {
+            **_summary(letter),
+            "headers": {name: _text(value) for name, value in letter.headers},
+            "key": _text(letter.key),
+            "value": _text(letter.value),
+        }
+    )
+
+
+@app.command()
+def redrive(
+    service: ServiceName,
+    letter_id: Annotated[UUID, typer.Argument(help="Its id, as listed.")],
+    stack: StackName = "default",
+    database: DatabaseName = DATABASE,
+    url: WorkerUrl = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if newer events of its key were handled since.")] = False,
+) -> None:
+    """Publish a dead letter again, at the end of its topic, for this service alone.
+
+    Exits with 1 when it was redriven before, or when newer events of its key were handled since.
+    """
+
+    async def publish(connection: Any) -> str:
+        async with connection.transaction():
+            letter = await dead_letters.read_dead_letter(connection, letter_id, lock=True)
+            if letter is None:
+                raise LookupError(f"{service} has no dead letter {letter_id}")
+            return await dead_letters.redrive(connection, service, letter, force=force)
+
+    with plain_errors(LookupError, ValueError):
+        new_id = _with(service, stack, database, url, publish)
+    progress(f"published again as event {new_id}, once a relay of {service} runs")
+
+
+def replay(
+    service: ServiceName,
+    stack: StackName = "default",
+    database: DatabaseName = DATABASE,
+    into: Annotated[
+        str | None, typer.Option(help="Rebuild the service's state in this database, made if missing, instead.")
+    ] = None,
+    topic: Annotated[list[str] | None, typer.Option(help="Only this topic; may be repeated. Not with --into.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Read a service's topics again from their beginnings.
+
+    Over its own database nothing changes: every event is a repeat and is dropped; only what was dead is tried again.
+    With --into, its decisions are made again in another database; nothing is published.
+    """
+    _check(service)
+    local = running_stack(stack)
+    wiring = LocalSystem(local, database=database).wiring()
+    if into is not None:
+        if topic:
+            raise typer.BadParameter("--topic does not go with --into: a rebuild needs every topic")
+        with plain_errors(MigrationError, OSError, asyncpg.PostgresError):
+            _rebuild(service, wiring, into)
+        return
+    if not yes:
+        typer.confirm(f"Make {service} read {', '.join(topic) if topic else 'all its topics'} again?", abort=True)
+
+    async def rewind(connection: Any) -> int:
+        # A new epoch fences whoever holds a partition; they claim it again, and begin at its first record.
+        status = await connection.execute(
+            "UPDATE consumer_position SET epoch = epoch + 1, next_offset = 0 WHERE $1::text[] IS NULL OR topic = ANY($1)",
+            topic,
+        )
+        return int(status.rsplit(" ", 1)[-1])
+
+    count = _with(service, stack, database, None, rewind)
+    progress(f"{count} partitions rewound; {service} reads them again when it runs")
+
+
+def _rebuild(service: str, wiring: Wiring, into: str) -> None:
+    admin = wiring.servers.postgres_admin_url
+    migrate(admin, into, [service], role_secret=wiring.role_secret)
+    environment = service_environment(service, wiring, http_port=0, metrics_port=0)
+    environment["MENTORSTREAM_DATABASE_URL"] = role_url(admin, into, worker_role(service), wiring.role_secret)
+    outcome = subprocess.run(  # noqa: S603 - our own arguments
+        [sys.executable, "-P", "-m", service, "replay"], env={**os.environ, **environment}, check=False
+    )
+    if outcome.returncode != 0:
+        messages.print(f"the replay ended with exit code {outcome.returncode}")
+        raise typer.Exit(ExitCode.FAILED)
+    progress(f"rebuilt in {into}")
+
+
+def _with(service: str, stack: str, database: str, url: str | None, work: Callable[[Any], Awaitable[_T]]) -> _T:
+    """Run work on a connection of the service's worker role."""
+    _check(service)
+    if url is None:
+        local = running_stack(stack)
+        url = role_url(local.servers.postgres_admin_url, database, worker_role(service), local.secrets.role_secret)
+    dsn = url
+
+    async def connected() -> _T:
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    with plain_errors(OSError, asyncio.TimeoutError, asyncpg.PostgresError):
+        return run_apart(connected())
+
+
+def _check(service: str) -> None:
+    if service not in SERVICES_WITH_DATABASE:
+        raise typer.BadParameter(f"{service} is none of {', '.join(SERVICES_WITH_DATABASE)}")
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.record_offset,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "created_at": letter.created_at,
+        "redriven_at": letter.redriven_at,
+    }
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
