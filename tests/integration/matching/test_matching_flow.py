@@ -82,18 +82,21 @@ async def test_rematch_reporting_line_and_end(service: MatchingService) -> None:
     await service.send(ReportingLineChanged(program_id=PROGRAM, lines=(line,)))
     (changed,) = await service.events(MatchChanged)
     assert (changed.match_id, changed.reason) == (match.match_id, "reporting_line")
-    await service.send(RematchRequested(program_id=PROGRAM, participant_id=participant_id("ines"), match_id=None))
-    await service.send(mentor("uma"))
+    rematch = RematchRequested(program_id=PROGRAM, participant_id=participant_id("ines"), match_id=None)
+    await service.send(rematch, mentor("uma"))
     _, second = await service.events(MatchConfirmed)
     await service.send(EndMatch(program_id=PROGRAM, match_id=second.match_id, reason="coordinator"))
     assert [each.reason for each in await service.events(MatchEnded)] == ["rematch", "coordinator"]
 
 
 async def test_what_makes_no_sense_is_put_aside_and_what_comes_late_is_not(service: MatchingService) -> None:
-    await service.send(mentee("ines"))
-    await service.send(configured(), mentee("ines"))
-    await service.send(ProposalAccepted(program_id=PROGRAM, match_id=derived_id("nothing")))
-    await service.send(RematchRequested(program_id=PROGRAM, participant_id=participant_id("nobody"), match_id=None))
+    await service.send(
+        mentee("ines"),
+        configured(),
+        mentee("ines"),
+        ProposalAccepted(program_id=PROGRAM, match_id=derived_id("nothing")),
+        RematchRequested(program_id=PROGRAM, participant_id=participant_id("nobody"), match_id=None),
+    )
     letters = await service.rows("SELECT reason FROM dead_letter ORDER BY record_offset")
     assert [letter["reason"] for letter in letters] == ["unknown_program", "unknown_participant"]
 

@@ -31,8 +31,7 @@ def by_program(events: Iterable[tuple[str, Value]]) -> dict[str, list[tuple[str,
     return found
 
 
-@pytest.mark.parametrize("seed", [11, 12])
-@pytest.mark.parametrize("batch_records", [1, 13, 4000])
+@pytest.mark.parametrize(("batch_records", "seed"), [(1, 11), (13, 12), (4000, 11), (4000, 13)])
 async def test_replay_into_an_empty_database(
     servers: Servers, database: Database, topic_prefix: str, batch_records: int, seed: int
 ) -> None:

@@ -33,6 +33,7 @@ from .values import (
     Program,
     Proposed,
     RuleName,
+    Shared,
     Side,
     Waiting,
     Waitlisted,
@@ -158,8 +159,8 @@ class _Step:
         self.decisions.append(Changed(match, reason))
 
     def end(self, match: Match, reason: EndReason) -> None:
-        """End a live match. Who is to look again afterwards is the caller's to say: see `settle`."""
-        ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason)
+        """End a live match; what the two had in common is not kept. Who looks again is the caller's to say."""
+        ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason, shared=Shared())
         self.pool.replace_match(ended)
         self.decisions.append(Ended(ended, was_confirmed=match.status == "confirmed"))
 

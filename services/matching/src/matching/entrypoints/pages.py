@@ -4,6 +4,7 @@ brought the link has them, this service does not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from mentorstream_runtime.pages import Pages
@@ -46,16 +47,14 @@ class ProposalPages:
         self, proposal: ShownProposal, expires_at: datetime, *, status: int = 200, error: str = ""
     ) -> HTMLResponse:
         """What is proposed, and two buttons."""
-        facets = [
-            (_FACET_WORDS.get(name, name.replace("_", " ").capitalize()), round(100 * value))
-            for name, value in proposal.facets.items()
-        ]
+        fit, parts = whole_points(proposal.facets)
+        facets = [(_FACET_WORDS.get(name, name), points) for name, points in parts.items()]
         return self._pages.render(
             "proposal.html",
             status=status,
             title="Will you be their mentor?",
             proposal=proposal,
-            fit=round(100 * proposal.score),
+            fit=fit,
             facets=facets,
             common_hours=_hours(proposal.shared.common_minutes),
             answer_until=f"{expires_at:%A} {expires_at.day} {expires_at:%B %Y}, {expires_at:%H:%M} UTC",
@@ -88,6 +87,17 @@ class ProposalPages:
         return self._pages.message(
             "This link does not work", "Check that you opened the whole address from your e-mail.", status=404
         )
+
+
+def whole_points(facets: Mapping[str, float]) -> tuple[int, dict[str, int]]:
+    """The score in points of a hundred, and its facets in whole points that sum to it (by largest remainder)."""
+    exact = {name: 100 * value for name, value in facets.items()}
+    total = round(sum(exact.values()))
+    points = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: (points[name] - exact[name], name))
+    for name in by_remainder[: max(0, total - sum(points.values()))]:
+        points[name] += 1
+    return total, points
 
 
 def _hours(minutes: int) -> str:
