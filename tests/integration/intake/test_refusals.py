@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -278,6 +278,16 @@ async def test_bodies_that_cannot_be_read(intake: Intake, acme: PartnerClient) -
         if answer.status_code != status or part not in answer.json().get("detail", ""):
             wrong.append((name, answer.status_code, answer.text[:300]))
     assert wrong == []
+
+
+async def test_a_body_of_undeclared_length_is_counted_as_it_comes(intake: Intake, acme: PartnerClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield b" " * 1_000_000
+
+    headers = {**acme.headers, "content-type": STRUCTURED}
+    answer = await intake.http.post("/v1/events", content=endless(), headers=headers)
+    assert answer.status_code == 413
 
 
 async def test_a_packed_body_is_read(acme: PartnerClient, intake: Intake) -> None:

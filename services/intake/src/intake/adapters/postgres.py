@@ -217,9 +217,13 @@ class AcceptedRequestsTimer:
         return int(status.rpartition(" ")[2])
 
     async def next_due(self) -> datetime | None:
-        """When the oldest one is past its time."""
-        oldest = await self._pool.fetchval(QUERIES["oldest_accepted"])
-        return None if oldest is None else oldest + self._keep
+        """When the oldest one is past its time, rounded up to the hour: nothing depends on the minute."""
+        oldest: datetime | None = await self._pool.fetchval(QUERIES["oldest_accepted"])
+        if oldest is None:
+            return None
+        due = oldest + self._keep
+        whole = due.replace(minute=0, second=0, microsecond=0)
+        return whole if whole == due else whole + timedelta(hours=1)
 
 
 def _json(value: Mapping[str, Any]) -> str:

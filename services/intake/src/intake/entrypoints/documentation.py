@@ -68,7 +68,7 @@ _DATA: Final[dict[str, dict[str, Any]]] = {
     "mentorstream.participant.withdraw.v1": {"program": "leadership", "person": "e-1042"},
     "mentorstream.participant.request_rematch.v1": {"program": "leadership", "person": "e-1042"},
     "mentorstream.person.update.v1": {"person": {**_PERSON, "zone": "America/Montreal"}},
-    "mentorstream.reporting_line.set.v1": {"person": "e-1042", "manager": None},
+    "mentorstream.reporting_line.set.v1": {"person": "e-1042", "manager": "e-0007"},
 }
 
 

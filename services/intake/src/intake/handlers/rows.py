@@ -131,8 +131,8 @@ def _csv_row(line: int, columns: list[str], cells: list[str]) -> Row:
     for name, value in values.items():
         if not value:
             continue
-        if not value.isprintable():
-            faults.append(Violation(_pointer(name), "has a character that cannot be printed; expected plain text"))
+        if any(character < " " for character in value):
+            faults.append(Violation(_pointer(name), "has a control character; expected plain text"))
         elif name == "program":
             document["program"] = value
         elif name == "manager":
