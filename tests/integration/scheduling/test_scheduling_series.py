@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import msgspec
+import pytest
 from tests.integration.scheduling.running import (
     START,
     at_start,
@@ -30,6 +31,9 @@ from mentorstream_events.meetings import (
     SeriesPlanned,
 )
 from mentorstream_events.values import Terms, WeeklyHours
+from mentorstream_runtime.database import transaction
+from mentorstream_runtime.errors import is_conflict
+from scheduling.entrypoints.consumer import MatchesHandler
 
 if TYPE_CHECKING:
     from tests.integration.scheduling.running import SchedulingService
@@ -185,6 +189,56 @@ async def test_two_programs_of_one_person_on_two_workers(
     assert all(handled)
     assert len(taken) > 12 * 3
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(taken))
+
+
+async def test_meetings_follow_each_other_without_a_gap(service: SchedulingService) -> None:
+    mentor = member("mentor", hours=_every_day(9, 12))
+    before, after = (
+        tuple(WeeklyHours(weekday=2, start_minute=start, end_minute=start + 45) for start in starts)
+        for starts in ([600], [645])
+    )
+    await service.send(
+        at_start(confirmed(mentor, member("mentee", hours=before))),
+        at_start(confirmed(mentor, member("mentee", hours=after))),
+    )
+    meetings = sorted(await service.events(MeetingScheduled), key=lambda meeting: meeting.starts_at)
+    assert len(meetings) == 6
+    assert [first.ends_at for first in meetings[::2]] == [second.starts_at for second in meetings[1::2]]
+
+
+async def test_a_booking_made_behind_the_locks_aborts_the_batch(service: SchedulingService) -> None:
+    """Nobody does so, but if: the constraint refuses the commit, and deciding again sees the booking."""
+    await service.send(at_start(confirmed()))
+    [other, *_] = await service.events(MeetingScheduled)
+    batch = [at_start(confirmed())]
+    pool = service.process.runtime.pool
+
+    async def decide(handler: MatchesHandler, *, meanwhile: bool) -> MeetingScheduled:
+        async with transaction(pool) as connection:
+            await handler.load(connection, batch)
+            [_, first, *_] = [one.data for one in handler.decide(batch[0])]
+            assert isinstance(first, MeetingScheduled)
+            if meanwhile:
+                await pool.execute(
+                    "INSERT INTO meeting_attendee (meeting_id, person_id, during, active)"
+                    " VALUES ($1, $2, tstzrange($3, $4), true)",
+                    other.meeting_id,
+                    first.attendees[0].person_id,
+                    first.starts_at + timedelta(minutes=20),
+                    first.ends_at + timedelta(minutes=20),
+                )
+            await handler.flush(connection)
+        return first
+
+    handler = MatchesHandler(service.process.runtime.clock)
+    with pytest.raises(asyncpg.ExclusionViolationError) as refused:
+        await decide(handler, meanwhile=True)
+    assert is_conflict(refused.value)
+    handler.settled(committed=False)
+    first = await decide(handler, meanwhile=False)
+    handler.settled(committed=True)
+    [row] = await service.rows("SELECT starts_at FROM meeting WHERE meeting_id = $1", first.meeting_id)
+    assert row["starts_at"] == first.starts_at
 
 
 def _every_day(first_hour: int, last_hour: int) -> tuple[WeeklyHours, ...]:

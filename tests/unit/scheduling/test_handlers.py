@@ -23,7 +23,7 @@ from mentorstream_events.meetings import (
 from mentorstream_events.values import Member, Role, Terms, WeeklyHours
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing
-from scheduling.domain.planning import NoSlot
+from scheduling.domain.values import NoSlot
 from scheduling.handlers.matches import on_match_changed, on_match_confirmed, on_match_ended
 from scheduling.handlers.meetings import (
     NotBooked,

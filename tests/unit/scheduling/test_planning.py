@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.scheduling.test_local_time import weekly_hours, zones
 
 from scheduling.domain.local_time import DAY, Hours, instant_of, minute_of
-from scheduling.domain.planning import (
-    Agreement,
-    Attendee,
-    Busy,
-    NoSlot,
-    Slot,
-    choices,
-    find_slot,
-    fits,
-    keeps_slot,
-    occurs_before,
-    place,
-)
+from scheduling.domain.planning import choices, find_slot, fits, keeps_slot, occurs_before, place
+from scheduling.domain.values import Agreement, Attendee, Busy, NoSlot, Slot
 
 Role = Literal["mentor", "mentee"]
 OFFICE = tuple(Hours(day, 9 * 60, 17 * 60) for day in range(1, 6))
@@ -178,7 +167,7 @@ def test_a_slot_that_lost_nothing_is_kept(situation: tuple[Agreement, datetime, 
 
 def fits_a_whole_week(agreed: Agreement, slot: Slot, booked: list[Busy], now: datetime) -> bool:
     """Whether the slot fits in some week that is not cut short by the match's end."""
-    whole = msgspec.structs.replace(agreed, ends_at=agreed.ends_at - timedelta(days=8))
+    whole = dataclasses.replace(agreed, ends_at=agreed.ends_at - timedelta(days=8))
     return any(
         (placed := place(whole, slot, number, booked, not_before=now)) is not None and not placed.moved
         for number in range(60)
@@ -238,7 +227,7 @@ def test_an_occurrence_that_stops_fitting_is_moved_or_skipped() -> None:
     assert [one and one.moved for one in placed] == [True, True, True, True, False, False]
     assert {wall(one.start, "Asia/Kathmandu").time().isoformat("minutes") for one in placed if one} == {"13:45"}
 
-    narrow = msgspec.structs.replace(
+    narrow = dataclasses.replace(
         agreed, attendees=(mentor, attendee(2, "mentee", "Europe/Berlin", (Hours(2, 600, 660),)))
     )
     assert [place(narrow, slot, number, [], not_before=now) is None for number in range(6)] == [True] * 4 + [False] * 2
@@ -313,10 +302,10 @@ def test_another_kind_of_meeting_needs_another_slot() -> None:
     slot = find_slot(before, [], not_before=now)
     assert isinstance(slot, Slot)
     for change in ({"meeting_minutes": 30}, {"cadence_days": 7}, {"local_time_of": "mentor"}):
-        after = msgspec.structs.replace(before, **change)
+        after = dataclasses.replace(before, **change)
         assert not keeps_slot(after, slot, [], before=before, not_before=now)
     early = attendee(1, "mentor", "Europe/Berlin", (Hours(1, 9 * 60, 10 * 60),))
-    moved_away = msgspec.structs.replace(before, attendees=(early, before.attendees[1]))
+    moved_away = dataclasses.replace(before, attendees=(early, before.attendees[1]))
     assert not keeps_slot(moved_away, slot, [], before=before, not_before=now)
 
 

@@ -17,7 +17,7 @@ import msgspec
 import scheduling
 from mentorstream_events.values import Terms
 from mentorstream_runtime.database import columns_of, load_queries
-from scheduling.domain.planning import Attendee, NoSlot, Slot
+from scheduling.domain.values import Attendee, NoSlot, Slot
 from scheduling.handlers.schedule import Match, Meeting, Schedule, Series
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ async def _save_meetings(connection: Connection, schedule: Schedule) -> None:
         await connection.copy_records_to_table(
             "meeting_attendee",
             records=[
-                # A Range ends before its upper bound; a bare tuple would include it, and meetings back to back would meet.
+                # A Range ends before its upper bound; a bare tuple includes it, and meetings back to back would meet.
                 (
                     meeting.meeting_id,
                     person_id,

@@ -24,7 +24,7 @@ from mentorstream_runtime.pages import Pages
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
 from scheduling.adapters.postgres import QUERIES, attendees_of, load_schedule, read_schedule, save_schedule
-from scheduling.domain.planning import Attendee
+from scheduling.domain.values import Attendee
 from scheduling.handlers.meetings import NotBooked, NotFree, cancel_meeting, choices_for, move_meeting
 from scheduling.settings import SchedulingSettings
 

@@ -16,7 +16,7 @@ from mentorstream_events.meetings import (
     SeriesPlanned,
 )
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
-from scheduling.domain.planning import NoSlot
+from scheduling.domain.values import NoSlot
 
 from .schedule import Match, Meeting, Series
 

@@ -9,7 +9,7 @@ from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing
 from scheduling.domain.local_time import Hours
-from scheduling.domain.planning import Attendee
+from scheduling.domain.values import Attendee
 
 from .schedule import Match, Schedule
 from .series import close, plan, replan

@@ -11,7 +11,8 @@ import msgspec
 
 from mentorstream_runtime.outbox import Cause, Outgoing
 from scheduling.domain.local_time import minute_of
-from scheduling.domain.planning import CHOICE_DAYS, at, choices, fits
+from scheduling.domain.planning import CHOICE_DAYS, choices, fits
+from scheduling.domain.values import at
 
 from .announcing import meeting_cancelled, meeting_completed, meeting_rescheduled
 from .schedule import Match, Meeting, Schedule

@@ -14,7 +14,8 @@ from uuid import UUID
 import msgspec
 
 from mentorstream_events.values import Terms
-from scheduling.domain.planning import Agreement, Attendee, Busy, NoSlot, Slot, busy, merged, regular_times
+from scheduling.domain.planning import regular_times
+from scheduling.domain.values import Agreement, Attendee, Busy, NoSlot, Slot, busy, merged
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):

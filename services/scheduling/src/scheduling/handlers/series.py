@@ -10,7 +10,8 @@ import msgspec
 from mentorstream_events import Event, Value, derived_id
 from mentorstream_runtime.outbox import Cause, Outgoing
 from scheduling.domain.local_time import minute_of
-from scheduling.domain.planning import NoSlot, at, find_slot, fits, keeps_slot, merged, occurs_before, place
+from scheduling.domain.planning import find_slot, fits, keeps_slot, occurs_before, place
+from scheduling.domain.values import NoSlot, at, merged
 
 from .announcing import (
     meeting_cancelled,
