@@ -1,0 +1,1 @@
+"""The broker, asked for the ends of its topics."""

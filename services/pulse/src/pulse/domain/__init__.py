@@ -1,0 +1,1 @@
+"""What the figures are made of: windows, facts, pairs. Standard library and numpy only; the time is an argument."""

@@ -1,0 +1,1 @@
+"""Events turned into facts of the domain."""
