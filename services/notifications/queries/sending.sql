@@ -33,7 +33,7 @@ RETURNING notification.notification_id, program_id, person_id, organisation_id, 
           status, status_reason, last_status;
 
 -- name: take_due
--- Phase 1: lease due mails. The attempt is counted now, so that one whose process dies counts too.
+-- Phase 1: lease mails that were due at $1. The attempt is counted now, so that one whose process dies counts too.
 WITH due AS (
     SELECT notification_id
     FROM open_notification
@@ -47,7 +47,7 @@ UPDATE notification
 SET status = 'trying',
     attempts = attempts + 1,
     try_after = statement_timestamp() + make_interval(secs => $4),
-    message_id = coalesce(message_id, notification.notification_id || '@' || $5)
+    message_id = coalesce(message_id, '<' || notification.notification_id || '@' || $5 || '>')
 FROM due
 WHERE notification.notification_id = due.notification_id
 RETURNING notification.notification_id, program_id, person_id, organisation_id, kind, subject_id, revision, mentions,
@@ -84,10 +84,11 @@ RETURNING notification.notification_id, program_id, person_id, organisation_id, 
           notification.status, status_reason, last_status;
 
 -- name: next_due
--- Retries count as due although they wait for real time: driven time must not run ahead of mail that can still go.
+-- $1 is how long a mail is held, in seconds. Retries count as due although they wait for real time: driven time must not run ahead of mail that can still go.
 -- What cannot go for want of a person, a title or an earlier mail is next looked at when it expires.
 SELECT least(
-    (SELECT due_at FROM open_notification WHERE erased OR unwanted OR ready ORDER BY due_at LIMIT 1),
+    (SELECT due_at FROM open_notification WHERE erased OR unwanted OR ready ORDER BY due_at LIMIT 1)
+        + make_interval(secs => $1),
     (SELECT min(expires_at) FROM notification WHERE status IN ('waiting', 'trying'))
 );
 

@@ -145,6 +145,27 @@ async def test_revisions_that_nobody_tried_are_superseded_and_a_cancel_without_a
     assert calendars(smtp_sink, "anna@example.org") == [("REQUEST", 1)]
 
 
+async def test_a_held_mail_is_replaced_by_what_overtakes_it(
+    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
+) -> None:
+    """With time to hold mails, what goes does not depend on how fast the sender is."""
+    port = smtp_sink.port
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mail_hold_seconds=60) as service:
+        meeting = scheduled([attendee(ANNA, "mentor"), attendee(BEN, "mentee")])
+        await service.send(program(), known(ANNA, "Anna"), known(BEN, "Ben"))
+        await service.send(meeting)
+        await service.send(moved(meeting, 1))
+        await service.settle()
+        timers = service.process.timers
+        assert timers is not None
+        assert await timers.next_due() == T0 + timedelta(seconds=60)
+        assert not smtp_sink.mails
+
+        await service.move_clock(T0 + timedelta(seconds=60))
+        await service.settle()
+        assert calendars(smtp_sink, "anna@example.org") == [("REQUEST", 1)]
+
+
 async def test_the_end_of_a_match_is_told_to_both_sides(service: NotificationsService, smtp_sink: SmtpSink) -> None:
     match = confirmed(ANNA, BEN)
     over = MatchEnded(

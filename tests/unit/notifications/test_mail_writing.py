@@ -104,7 +104,7 @@ def due(mail: Mail, *, title: str = "Women in Data", people: dict[UUID, Person] 
         attempt=1,
         due_at=mail.due_at,
         expires_at=mail.expires_at,
-        message_id="99@mentorstream.example",
+        message_id="<99@mentorstream.example>",
         title=title,
         people=PEOPLE if people is None else people,
     )

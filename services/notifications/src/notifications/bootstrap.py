@@ -24,6 +24,7 @@ def build_sender(runtime: Runtime[NotificationsSettings]) -> Sender:
         runtime,
         attempts=settings.mail_attempts,
         lease_seconds=settings.mail_lease_seconds,
+        hold_seconds=settings.mail_hold_seconds,
         domain=settings.mail_from.rpartition("@")[2],
     )
     limits = SenderLimits(

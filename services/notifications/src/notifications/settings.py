@@ -12,7 +12,7 @@ _ADDRESS = r"^[^@\s<>,;\"]+@[A-Za-z0-9.-]+$"
 
 
 class NotificationsSettings(RuntimeSettings):
-    """Beside the shared ones. Times are real time, in seconds."""
+    """Beside the shared ones. Times are real time, in seconds, but for mail_hold_seconds."""
 
     smtp_host: str = Field("127.0.0.1", description="Mail server that takes every mail over.")
     smtp_port: int = Field(1025, ge=1, le=65535)
@@ -31,8 +31,11 @@ class NotificationsSettings(RuntimeSettings):
     mail_lease_seconds: float = Field(
         150.0, gt=0, description="After it a mail of a process that died goes again; above thrice smtp_timeout_seconds."
     )
-    mail_attempts: int = Field(12, ge=1, le=1000, description="Attempts before a mail fails as expired.")
-    retry_base_seconds: float = Field(30.0, gt=0, description="Wait after the first attempt; doubles with each.")
+    mail_hold_seconds: float = Field(
+        0.0, ge=0, le=3600, description="Business time that a mail is held, so that what overtakes it replaces it."
+    )
+    mail_attempts: int = Field(16, ge=1, le=1000, description="Attempts before a mail fails as expired.")
+    retry_base_seconds: float = Field(2.0, gt=0, description="Wait after the first attempt; doubles with each.")
     retry_limit_seconds: float = Field(3600.0, gt=0, description="Longest wait between two attempts.")
 
     matching_url: str = Field("http://127.0.0.1:8002", description="Public address of matching's pages.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, cast
 from uuid import UUID
 
@@ -63,11 +63,14 @@ class DueMail:
 class Ledger:
     """The table of mails, as the sender uses it."""
 
-    def __init__(self, pool: Pool, outbox: Outbox, *, attempts: int, lease_seconds: float, domain: str) -> None:
+    def __init__(
+        self, pool: Pool, outbox: Outbox, *, attempts: int, lease_seconds: float, hold_seconds: float, domain: str
+    ) -> None:
         self._pool = pool
         self._outbox = outbox
         self._attempts = attempts
         self._lease_seconds = lease_seconds
+        self._hold_seconds = hold_seconds
         self._domain = domain
 
     async def close_hopeless(self, now: datetime, limit: int) -> int:
@@ -78,10 +81,11 @@ class Ledger:
         return len(rows)
 
     async def take_due(self, now: datetime, limit: int) -> list[DueMail]:
-        """Lease up to `limit` due mails, oldest first."""
+        """Lease up to `limit` mails that were held long enough, oldest first."""
+        held_since = now - timedelta(seconds=self._hold_seconds)
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(
-                QUERIES["take_due"], now, self._attempts, limit, self._lease_seconds, self._domain
+                QUERIES["take_due"], held_since, self._attempts, limit, self._lease_seconds, self._domain
             )
             if not rows:
                 return []
@@ -121,8 +125,8 @@ class Ledger:
             return await self._report(connection, rows, now)
 
     async def next_due(self) -> datetime | None:
-        """The earliest business time at which an open mail is due or expires."""
-        return cast("datetime | None", await self._pool.fetchval(QUERIES["next_due"]))
+        """The earliest business time at which an open mail goes or expires."""
+        return cast("datetime | None", await self._pool.fetchval(QUERIES["next_due"], self._hold_seconds))
 
     async def count_open(self) -> None:
         """Set the gauges of open mails."""

@@ -106,7 +106,7 @@ class Writer:
             "To": _mailbox("To", one_line(person.full_name), Address(username=address[0], domain=address[1]).addr_spec),
             "Subject": _encoded("Subject", subject),
             "Date": format_datetime(now),
-            "Message-ID": f"<{mail.message_id}>",
+            "Message-ID": mail.message_id,
             "Auto-Submitted": "auto-generated",
             "List-Unsubscribe": f"<{unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
