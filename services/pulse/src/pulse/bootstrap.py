@@ -83,7 +83,7 @@ class PulseProcess:
         self.reader.expect(await ends.read())
         self._ends = ends
         collector = PulseCollector(
-            self.board, self.now, lambda: self.reader.caught_up, program_limit=settings.exported_programs
+            self.board, self.now, self.reader.caught_up, program_limit=settings.exported_programs
         )
         REGISTRY.register(collector)
         self._stack.callback(REGISTRY.unregister, collector)
@@ -147,7 +147,7 @@ class PulseProcess:
                 await self._lag()
         except Exception as error:
             problems["broker"] = type(error).__name__
-        if not self.reader.caught_up:
+        if not self.reader.caught_up():
             problems["reader"] = "the figures are being rebuilt from the topics"
         return problems
 

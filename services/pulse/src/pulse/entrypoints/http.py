@@ -57,7 +57,7 @@ def build_api(settings: PulseSettings, board: Board, reader: Reader, clock: Call
         limit: Annotated[int, Query(ge=0, le=1000, description="Most programs to show, the most active first.")] = 200,
     ) -> Pulse:
         """The figures now. Durations are in hours and null where nothing was measured."""
-        if not reader.caught_up:
+        if not reader.caught_up():
             raise unavailable("The figures are being rebuilt from the topics.")
         now = clock()
         board.forget(now)

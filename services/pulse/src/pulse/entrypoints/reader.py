@@ -18,7 +18,7 @@ from mentorstream_runtime.metrics import LAG, RECORDS, SEQUENCE_GAPS
 from pulse import metrics
 from pulse.adapters.log_ends import Bounds
 from pulse.domain.board import Board
-from pulse.handlers.facts import ROUTES
+from pulse.handlers.facts import ROUTES, Routes
 
 log = structlog.get_logger(__name__)
 SERVICE: Final = "pulse"
@@ -27,12 +27,23 @@ SERVICE: Final = "pulse"
 class Record(Protocol):
     """A record as aiokafka and Faust hand it over."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Iterable[tuple[str, bytes]]
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes]]: ...
 
 
 class _OfProgram(Protocol):
@@ -44,7 +55,8 @@ class _OfProgram(Protocol):
 class Reader:
     """Counts records into a board. `clock` tells business time in seconds since 1970."""
 
-    def __init__(self, board: Board, clock: Callable[[], float], topic_prefix: str) -> None:
+    def __init__(self, board: Board, clock: Callable[[], float], topic_prefix: str, *, routes: Routes = ROUTES) -> None:
+        self._routes = routes
         self._board = board
         self._clock = clock
         self._prefix = topic_prefix
@@ -79,7 +91,6 @@ class Reader:
         """What has to be read before the figures are whole: all that the topics hold now."""
         self._goals = {partition: each.end for partition, each in bounds.items() if each.end > each.start}
 
-    @property
     def caught_up(self) -> bool:
         """Whether all was read that the topics held at the start."""
         return self._goals is not None and not self._goals
@@ -108,7 +119,7 @@ class Reader:
         at = event.time.timestamp()
         program_id = cast("_OfProgram", event.data).program_id
         program = self._board.note(program_id, (topic, event.type), at, self._clock())
-        route = ROUTES.get(type(event.data))
+        route = self._routes.get(type(event.data))
         if program is None or route is None:
             RECORDS.labels(topic, "skipped").inc()
             return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from mentorstream_events.feedback import FeedbackRequested, FeedbackSubmitted
@@ -13,6 +13,8 @@ from mentorstream_events.notifications import NotificationFailed, NotificationSe
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantUpdated, ParticipantWithdrawn
 from mentorstream_events.values import Attendee, Member, Value
 from pulse.domain.program import ProgramPulse
+
+Routes: TypeAlias = Mapping[type[Value], Callable[[ProgramPulse, Any, float], None]]
 
 
 def on_participant_registered(
@@ -77,7 +79,7 @@ def _mentees(members: Iterable[Member | Attendee]) -> tuple[UUID, ...]:
     return tuple(member.participant_id for member in members if member.role == "mentee")
 
 
-ROUTES: Final[dict[type[Value], Callable[[ProgramPulse, Any, float], None]]] = {
+ROUTES: Final[Routes] = {
     ParticipantRegistered: on_participant_registered,
     ParticipantUpdated: on_participant_registered,
     ParticipantWithdrawn: on_participant_withdrawn,
