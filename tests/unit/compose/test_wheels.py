@@ -69,9 +69,9 @@ def test_the_wheel_has_every_file_of_the_package(package: str, site: Path) -> No
 
 
 def test_services_load_their_queries_from_the_wheels(site: Path) -> None:
+    arguments = [str(site), sysconfig.get_path("purelib"), *SERVICES_WITH_DATABASE]
     done = subprocess.run(  # noqa: S603 - our own arguments
-        [sys.executable, "-I", "-S", "-B", "-c", _CHECK]
-        + [str(site), sysconfig.get_path("purelib"), *SERVICES_WITH_DATABASE],
+        [sys.executable, "-I", "-S", "-B", "-c", _CHECK, *arguments],
         capture_output=True,
         text=True,
         check=False,
