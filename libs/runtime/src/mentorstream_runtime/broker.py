@@ -82,14 +82,19 @@ def new_producer(settings: RuntimeSettings) -> AIOKafkaProducer:
     )
 
 
+def new_observer(settings: ProcessSettings) -> AIOKafkaConsumer:
+    """A consumer of no group and no partitions, for asking about offsets."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+
+
 @contextlib.asynccontextmanager
 async def tail_reader(
     settings: ProcessSettings, partitions: Sequence[TopicPartition]
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of no group, assigned these partitions, for looking at what is there."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = new_observer(settings)
     try:
         await consumer.start()
         consumer.assign(partitions)

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from . import metrics, positions
 from .batch import Handler, Owned, Record, bury_record, handle_batch
-from .broker import new_consumer, read_cluster_id, read_partitions
+from .broker import new_consumer, new_observer, read_cluster_id, read_partitions
 from .database import Pool, transaction
 from .errors import Fenced, Halted, is_conflict, is_infrastructure
 from .settings import RuntimeSettings
@@ -52,6 +52,7 @@ class Consumer:
         self._wakeups = wakeups
         self._readers = readers
         self._consumer: AIOKafkaConsumer | None = None
+        self._observer: AIOKafkaConsumer | None = None
         self._cluster_id = ""
         self._partitions: list[TopicPartition] = []
         self._owned: dict[TopicPartition, Owned] = {}
@@ -134,6 +135,9 @@ class Consumer:
             self._assigned.clear()
             self._consumer = None
             await consumer.stop()
+            if self._observer is not None:
+                observer, self._observer = self._observer, None
+                await observer.stop()
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         try:
@@ -359,17 +363,22 @@ class Consumer:
 
         Raises what asking raises; ConnectionError while the group is not joined.
         """
-        consumer = self._consumer
-        if consumer is None or not self._joined:
+        if not self._joined:
             raise ConnectionError("the consumer has not joined its group")
-        ends = await consumer.end_offsets(self._partitions)
-        starts = await consumer.beginning_offsets(self._partitions)
+        if self._observer is None:
+            # A connection of its own: the broker answers one request of a connection at a time, and the consumer's
+            # own always has a fetch that waits for records.
+            self._observer = new_observer(self._settings)
+            await self._observer.start()
+        ends = await self._observer.end_offsets(self._partitions)
         rows = await self._pool.fetch("SELECT topic, partition, next_offset FROM consumer_position")
-        stored = {
+        places = {
             TopicPartition(self._settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]
             for row in rows
         }
-        return sum(max(0, end - stored.get(partition, starts[partition])) for partition, end in ends.items())
+        if missing := [partition for partition in self._partitions if partition not in places]:
+            places |= await self._observer.beginning_offsets(missing)
+        return sum(max(0, end - places[partition]) for partition, end in ends.items())
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Called by the group: these are ours now, if nobody else claims them."""
