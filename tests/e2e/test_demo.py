@@ -1,0 +1,71 @@
+"""The whole story end to end: calm, and with a process of each service killed in the middle of the load."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from mentorstream_local.commands_demo import demo_system, figures, start_driven
+from mentorstream_local.demo.data import load
+from mentorstream_local.demo.driver import DemoResult, run_demo
+from mentorstream_local.demo.report import counts_of, report_of
+from mentorstream_local.loops import run_apart
+from mentorstream_local.services import SERVICES
+from mentorstream_local.stack import ephemeral_stack
+from mentorstream_local.system import LocalSystem
+
+pytestmark = [pytest.mark.serial, pytest.mark.timeout(900)]
+
+
+def tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - shown when the test fails, and with -s
+
+
+def run(killing: bool) -> tuple[DemoResult, dict[str, int], list[str]]:
+    """One run on a stack of its own; returns also which services were killed."""
+    killed: list[str] = []
+    with ephemeral_stack(own_servers=True) as stack:
+        system = demo_system(stack, tell)
+        try:
+            start_driven(system)
+            disturb: dict[str, Any] = {"disturb": killer(system, killed), "resends_allowed": True} if killing else {}
+            result = run_apart(run_demo(system, load(), tell, **disturb))
+            counts, _ = run_apart(figures(system, result))
+            return result, counts, killed
+        finally:
+            system.down()
+
+
+def killer(system: LocalSystem, killed: list[str]) -> Callable[[str], Awaitable[None]]:
+    """Kill one service after the other with SIGKILL, each while an organisation's people are being taken in."""
+    turns = itertools.cycle(SERVICES)
+
+    async def disturb(organisation: str) -> None:
+        name = next(turns)
+        service = system.services[name]
+        await asyncio.sleep(0.15)
+        await asyncio.to_thread(service.kill)
+        tell(f"killed {name} while {organisation} was sending")
+        await asyncio.to_thread(service.start)
+        killed.append(name)
+
+    return disturb
+
+
+def test_the_story_holds_and_kills_change_none_of_its_figures() -> None:
+    calm, calm_counts, _ = run(killing=False)
+    assert not calm.refusals
+    assert {check.name: check.violations for check in calm.checks if not check.holds} == {}
+    assert [check.name for check in calm.checks] == [f"I{number}" for number in range(1, 9)]
+    assert report_of(calm, calm_counts)["invariants"] == {f"I{number}": True for number in range(1, 9)}
+    assert all(calm_counts.values()), "a figure of nothing checks nothing"
+
+    disturbed, disturbed_counts, killed = run(killing=True)
+    assert set(killed) == set(SERVICES)
+    assert {check.name: check.violations for check in disturbed.checks if not check.holds} == {}
+    assert disturbed_counts == calm_counts
+    assert counts_of(disturbed, disturbed_counts["dead_letters"]) == disturbed_counts
