@@ -19,7 +19,9 @@ from tests.integration.scheduling.running import (
     ended,
     member,
     running_scheduling,
+    set_clock,
 )
+from tests.support.records import eventually
 
 from mentorstream_events import derived_id
 from mentorstream_events.meetings import (
@@ -239,6 +241,25 @@ async def test_a_booking_made_behind_the_locks_aborts_the_batch(service: Schedul
     handler.settled(committed=True)
     [row] = await service.rows("SELECT starts_at FROM meeting WHERE meeting_id = $1", first.meeting_id)
     assert row["starts_at"] == first.starts_at
+
+
+async def test_a_meeting_that_cannot_be_completed_holds_up_no_other(service: SchedulingService) -> None:
+    broken, sound = confirmed(), confirmed()
+    await service.send(at_start(broken), at_start(sound))
+    first = min(one.ends_at for one in await service.events(MeetingScheduled))
+    # As if a newer time zone database no longer had the zone.
+    await service.rows(
+        "UPDATE match SET attendees = jsonb_set(attendees, '{0,zone}', '\"Mars/Olympus\"') WHERE match_id = $1",
+        broken.match_id,
+    )
+    await set_clock(service.database, first + timedelta(hours=3))
+
+    async def completed() -> bool:
+        return [one.match_id for one in await service.events(MeetingCompleted)] == [sound.match_id]
+
+    await eventually(completed, what="the other meeting is completed")
+    [row] = await service.rows("SELECT count(*) FROM meeting WHERE status = 'completed'")
+    assert row["count"] == 1
 
 
 def _every_day(first_hour: int, last_hour: int) -> tuple[WeeklyHours, ...]:

@@ -122,10 +122,10 @@ class _Site:
         except NotFree as taken:
             return self._page(
                 token,
-                seen,
+                await self._see(token),  # it may have been moved since
                 choices=taken.choices,
                 status=409,
-                error="That time is no longer free for everybody. The meeting stays where it was.",
+                error="That time is no longer free for everybody. The meeting was not moved.",
             )
         self._runtime.wake()
         return _to_page(token)
