@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import REGISTRY
 
 from mentorstream_local.services import SERVICES
-from mentorstream_runtime.settings import RuntimeSettings
+from mentorstream_runtime.settings import ProcessSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,13 +50,13 @@ def compose_services(env_file: Path | str, profiles: Sequence[str] = ("*",)) -> 
     return services
 
 
-def settings_class(service: str) -> type[RuntimeSettings]:
+def settings_class(service: str) -> type[ProcessSettings]:
     """The settings model that the service's settings.py declares."""
     module = importlib.import_module(f"{service}.settings")
     own = [
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, RuntimeSettings) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, ProcessSettings) and value.__module__ == module.__name__
     ]
     assert len(own) == 1, f"{service}.settings declares {len(own)} models"
     return own[0]
@@ -64,15 +64,19 @@ def settings_class(service: str) -> type[RuntimeSettings]:
 
 def declared_metrics() -> dict[str, tuple[str, str]]:
     """Type and meaning of every metric of ours, by the name that its declaration gives."""
-    for module in ("mentorstream_runtime", *SERVICES):
-        if importlib.util.find_spec(f"{module}.metrics") is not None:
-            importlib.import_module(f"{module}.metrics")
-    # Prometheus' client cuts _total off and puts it back on each sample.
-    return {
-        family.name + ("_total" if family.type == "counter" else ""): (family.type, family.documentation)
-        for family in REGISTRY.collect()
-        if family.name.startswith("mentorstream_")
-    }
+    declared: dict[str, tuple[str, str]] = {}
+    for package in ("mentorstream_runtime", *SERVICES):
+        if importlib.util.find_spec(f"{package}.metrics") is not None:
+            module = importlib.import_module(f"{package}.metrics")
+            # Gauges that are computed at each scrape are registered while their process runs, so not here.
+            gauges: Mapping[str, tuple[str, object]] = getattr(module, "GAUGES", {})
+            declared.update({name: ("gauge", meaning) for name, (meaning, _labels) in gauges.items()})
+    for family in REGISTRY.collect():
+        if family.name.startswith("mentorstream_"):
+            # Prometheus' client cuts _total off and puts it back on each sample.
+            name = family.name + ("_total" if family.type == "counter" else "")
+            declared[name] = (family.type, family.documentation)
+    return declared
 
 
 def exposed_names() -> set[str]:

@@ -23,7 +23,7 @@ from tests.support.shared_servers import ROLE_SECRET
 from mentorstream_local.environment import compose_environment
 from mentorstream_local.jars import class_path
 from mentorstream_local.loops import run_apart
-from mentorstream_local.migrations import SERVICES_WITH_DATABASE
+from mentorstream_local.services import SERVICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def env_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("service", SERVICES_WITH_DATABASE)
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_becomes_ready_and_ends_when_told(
     service: str,
     env_file: Path,
@@ -53,7 +53,7 @@ def test_a_service_becomes_ready_and_ends_when_told(
 ) -> None:
     given = compose_services(env_file)[service]["environment"]
     location = re.compile(r"@postgres:5432/mentorstream$")
-    here = database.url(f"mentorstream_{service}_worker").rpartition("@")[2]
+    here = database.url("mentorstream_intake_worker").rpartition("@")[2]
     environment = {
         **{name: location.sub(f"@{here}", value) for name, value in given.items()},
         f"{OUR_PREFIX}KAFKA_BOOTSTRAP": servers.kafka_bootstrap,

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from mentorstream_local.paths import local_directory
 from mentorstream_local.postgres import Postgres, PostgresSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     Progress = Callable[[str], None]
 
@@ -71,6 +71,20 @@ class StackSecrets:
         partial.replace(path)
         return made_up
 
+    def named_by(self, environment: Mapping[str, str]) -> StackSecrets:
+        """With what the environment names in place of ours: a server that is not ours has roles and rows of its own.
+
+        Raises `ValueError` when MENTORSTREAM_ENCRYPTION_KEYS is no JSON list.
+        """
+        keys = json.loads(environment.get("MENTORSTREAM_ENCRYPTION_KEYS", "null"))
+        if not isinstance(keys, list | None):
+            raise ValueError("MENTORSTREAM_ENCRYPTION_KEYS is no JSON list")  # noqa: TRY004 - the text is what is wrong
+        return replace(
+            self,
+            role_secret=environment.get("MENTORSTREAM_ROLE_SECRET", self.role_secret),
+            encryption_keys=self.encryption_keys if keys is None else tuple(keys),
+        )
+
 
 def _fernet_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -103,6 +117,8 @@ class Stack:
             else (os.environ.get("MENTORSTREAM_KAFKA_BOOTSTRAP"), os.environ.get("MENTORSTREAM_POSTGRES_URL"))
         )
         self._external_kafka, self._external_postgres = kafka, postgres
+        if postgres:
+            self.secrets = self.secrets.named_by(os.environ)
         self.broker = None if kafka else Broker(directory / "kafka", broker_settings, ephemeral=ephemeral)
         self.postgres = (
             None
