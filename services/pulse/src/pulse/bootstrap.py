@@ -50,6 +50,7 @@ class PulseProcess:
         self.reader = Reader(self.board, self.now, settings.topic_prefix)
         self._ends: LogEnds | None = None
         self._stack = contextlib.AsyncExitStack()
+        self._started = False
         self._stopping = False
         self.failed = asyncio.Event()
         self.finished = asyncio.Event()  # never: topics have no end
@@ -93,6 +94,7 @@ class PulseProcess:
         await self._spawn("stream", stream.run())
         api = build_api(settings, self.board, self.reader, self.now)
         self.http_url = await self._serve(HttpServer(api, settings.http_host, settings.http_port))
+        self._started = True
         log.info("started", http=self.http_url, metrics=self.metrics_url)
 
     async def _open_ends(self) -> LogEnds:
@@ -140,6 +142,8 @@ class PulseProcess:
     async def problems(self) -> dict[str, str]:
         """Until all is read that the topics held at the start, and while the broker is away."""
         problems: dict[str, str] = {}
+        if not self._started:
+            problems["process"] = "not started yet"
         if self.failed.is_set():
             problems["process"] = "a part of the process failed"
         try:
