@@ -19,7 +19,7 @@ from mentorstream_local.stack import STALE
 from mentorstream_local.topics import create_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mentorstream_local.daemons import Daemon, State
     from mentorstream_local.stack import Progress, Stack
@@ -39,7 +39,10 @@ class PartStatus:
 
 
 class LocalSystem:
-    """A stack with everything on top. `services` holds the six processes by name, running or not."""
+    """A stack with everything on top. `services` holds the six processes by name, running or not.
+
+    `extra` are variables of single services, on top of what `service_environment` gives them.
+    """
 
     def __init__(
         self,
@@ -50,10 +53,14 @@ class LocalSystem:
         clock: Literal["database", "driven"] = "database",
         progress: Progress | None = None,
         mails_kept: int = 2000,
+        extra: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.stack = stack
         self.mail = MailSinkProcess(stack.directory / "mail", kept=mails_kept)
-        self.services = {name: ServiceProcess(name, stack.directory / "services" / name) for name in SERVICES}
+        self.services = {
+            name: ServiceProcess(name, stack.directory / "services" / name, extra=(extra or {}).get(name))
+            for name in SERVICES
+        }
         self._database = database
         self._topic_prefix = topic_prefix
         self._clock: Literal["database", "driven"] = clock
