@@ -1,0 +1,52 @@
+"""A broker that dies under pulse: it says so, and goes on where it was, or starts over, once the broker is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+from tests.support.records import T0, event, eventually, publish
+
+from mentorstream_events.examples import examples_for
+from mentorstream_events.notifications import NotificationSent
+from pulse.bootstrap import PulseProcess
+from pulse.settings import PulseSettings
+
+if TYPE_CHECKING:
+    from mentorstream_local.stack import Stack
+
+
+async def test_it_survives_the_death_of_the_broker(private_stack: Stack, private_topic_prefix: str) -> None:
+    assert private_stack.broker is not None
+    bootstrap = private_stack.servers.kafka_bootstrap
+    sent = next(each.event.data for each in examples_for("pulse") if isinstance(each.event.data, NotificationSent))
+    settings = PulseSettings(
+        kafka_bootstrap=bootstrap,
+        topic_prefix=private_topic_prefix,
+        topic_partitions=0,
+        http_port=0,
+        metrics_port=0,
+        clock="driven",
+        session_timeout_ms=2000,
+    )
+    await publish(bootstrap, private_topic_prefix, [event(sent, time=T0) for _ in range(10)])
+    async with PulseProcess(settings) as process, httpx.AsyncClient(timeout=20) as client:
+
+        async def is_ready() -> bool:
+            return (await client.get(process.metrics_url + "/health/ready")).status_code == 200
+
+        async def is_unready() -> bool:
+            return not await is_ready()
+
+        async def has_counted_all() -> bool:
+            return process.board.figures(process.now()).notifications_sent == 20
+
+        await eventually(is_ready, what="pulse is ready")
+        private_stack.broker.kill()
+        await eventually(is_unready, what="pulse says that the broker is away")
+        assert process.board.figures(process.now()).notifications_sent == 10
+        private_stack.broker.restart()
+        await publish(bootstrap, private_topic_prefix, [event(sent, time=T0) for _ in range(10)])
+        await eventually(has_counted_all, what="pulse goes on", seconds=90)
+        await eventually(is_ready, what="pulse is ready again", seconds=90)
+        assert not process.failed.is_set()
