@@ -32,6 +32,7 @@ HandlerFactory = Callable[[], Handler]
 _CONFLICT_LIMIT: Final = 5
 _KILL_LIMIT: Final = 3
 _RECLAIM_SECONDS: Final = 2.0
+_CHECK_EPOCHS_SECONDS: Final = 2.0
 _RATIO_WINDOW: Final = 1000
 
 
@@ -62,6 +63,7 @@ class Consumer:
         self._sought: tuple[TopicPartition, int] | None = None
         self._hinted: dict[TopicPartition, int] = {}
         self._hint_after = 0.0
+        self._check_epochs_at = 0.0
         self._recent: deque[tuple[int, int]] = deque()
         self._stopping = False
         self._joined = False
@@ -127,6 +129,7 @@ class Consumer:
                 [self._settings.topic_prefix + topic for topic in self._readers], listener=_Listener(self)
             )
             while not self._stopping:
+                await self._drop_superseded()
                 await self._claim_assigned()
                 await self._turn(consumer)
         finally:
@@ -255,6 +258,20 @@ class Consumer:
                 f"{buried} of the last {total} records became dead letters",
                 "docs/operations/dead-letters.md",
             )
+
+    async def _drop_superseded(self) -> None:
+        """Let go of partitions that somebody claimed, or an operator rewound, while there was nothing to read.
+
+        Every batch finds that out by itself; this is for partitions where no batch comes.
+        """
+        if not self._owned or time.monotonic() < self._check_epochs_at:
+            return
+        self._check_epochs_at = time.monotonic() + _CHECK_EPOCHS_SECONDS
+        rows = await self._pool.fetch("SELECT topic, partition, epoch FROM consumer_position")
+        epochs = {(row["topic"], row["partition"]): row["epoch"] for row in rows}
+        for partition, owned in list(self._owned.items()):
+            if epochs.get((owned.topic, owned.partition)) != owned.epoch:
+                self._fenced(partition, owned, Fenced(f"epoch {owned.epoch} is over"))
 
     async def _claim_assigned(self) -> None:
         waiting = [
