@@ -12,6 +12,7 @@ from tests.integration.runtime import toy
 from tests.support.records import event, eventually, publish, publish_raw, read_events
 from tests.support.services import settings_for
 
+from mentorstream_runtime import positions
 from mentorstream_runtime.process import Process
 from mentorstream_runtime.settings import RuntimeSettings
 
@@ -250,7 +251,9 @@ async def test_a_rewound_consumer_changes_nothing(bench: Bench) -> None:
     await bench.publish(*registrations(3, 20))
     async with bench.process() as process:
         await bench.until_stored(60)
-        await bench.fetch("UPDATE consumer_position SET epoch = epoch + 1, next_offset = 0 RETURNING 1")
+        connection = await asyncpg.connect(bench.database.url("mentorstream_matching_worker"))
+        assert await positions.rewind(connection, ["registrations"]) == 4
+        await connection.close()
 
         async def again() -> bool:
             rows = await bench.fetch("SELECT sum(next_offset) FROM consumer_position")

@@ -35,7 +35,7 @@ from mentorstream_local.terminal import (
     progress,
     running_stack,
 )
-from mentorstream_runtime import dead_letters
+from mentorstream_runtime import dead_letters, positions
 from mentorstream_runtime.dead_letters import DeadLetter
 
 app = typer.Typer(help="Look at dead letters and publish them again.", no_args_is_help=True)
@@ -146,8 +146,10 @@ def replay(
 ) -> None:
     """Read a service's topics again from their beginnings.
 
-    Over its own database nothing changes: every event is a repeat and is dropped; only what was dead is tried again.
-    With --into, its decisions are made again in another database; nothing is published.
+    Over its own database nothing changes: every event is a repeat and is dropped; only records that could not be
+    decoded are looked at again. With --into, what it decided on its topics is decided again in another database, and
+    nothing is published. That is all of matching's state; what came from timers, pages and mails is not on the topics
+    that the other services read, and is not rebuilt.
     """
     _check(service)
     local = running_stack(stack)
@@ -161,15 +163,7 @@ def replay(
     if not yes:
         typer.confirm(f"Make {service} read {', '.join(topic) if topic else 'all its topics'} again?", abort=True)
 
-    async def rewind(connection: Any) -> int:
-        # A new epoch fences whoever holds a partition; they claim it again, and begin at its first record.
-        status = await connection.execute(
-            "UPDATE consumer_position SET epoch = epoch + 1, next_offset = 0 WHERE $1::text[] IS NULL OR topic = ANY($1)",
-            topic,
-        )
-        return int(status.rsplit(" ", 1)[-1])
-
-    count = _with(service, stack, database, None, rewind)
+    count = _with(service, stack, database, None, lambda connection: positions.rewind(connection, topic))
     progress(f"{count} partitions rewound; {service} reads them again when it runs")
 
 

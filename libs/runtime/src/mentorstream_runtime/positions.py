@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,8 @@ _CLAIM: Final = """
     VALUES ($1, $2, 1, $3, $4)
     ON CONFLICT (topic, partition) DO UPDATE SET
         epoch = position.epoch + 1,
+        -- Rewound by an operator: from the log's first record, wherever retention has left that.
+        next_offset = CASE WHEN position.next_offset < 0 THEN excluded.next_offset ELSE position.next_offset END,
         claims_without_progress = position.claims_without_progress + 1,
         updated_at = clock_timestamp()
     RETURNING epoch, next_offset, cluster_id, claims_without_progress, suspect_offset, suspect_count
@@ -104,6 +107,18 @@ async def advance(connection: Connection, topic: str, partition: int, next_offse
 async def suspect(connection: Connection, topic: str, partition: int, offset: int, epoch: int) -> None:
     """Note, before it is handled alone, which record might kill the process."""
     await connection.execute(_SUSPECT, topic, partition, offset, epoch)
+
+
+async def rewind(connection: Connection, topics: Sequence[str] | None = None) -> int:
+    """Make whoever reads these topics (None: all) begin anew; returns how many partitions that concerns.
+
+    A new epoch fences whoever holds a partition; they claim it again, and begin at its first record.
+    """
+    status = await connection.execute(
+        "UPDATE consumer_position SET epoch = epoch + 1, next_offset = -1 WHERE $1::text[] IS NULL OR topic = ANY($1)",
+        topics,
+    )
+    return int(status.rsplit(" ", 1)[-1])
 
 
 def group_name(settings: RuntimeSettings, service: str) -> str:

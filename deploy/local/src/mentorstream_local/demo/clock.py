@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 
 _SETTLE_SECONDS: Final = 180.0
-_LOOK_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.05
 
 
 class NotSettledError(RuntimeError):

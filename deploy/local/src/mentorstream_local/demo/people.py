@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import email
-import email.policy
+import os
 import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from email.message import EmailMessage
+from email.message import Message
 from pathlib import Path
 from typing import Final, Literal
 
@@ -74,11 +74,11 @@ class People:
 
     def _new_mails(self) -> list[Mail]:
         mails = []
-        for path in sorted(self._mailbox.glob("*.eml")):
-            if path.name not in self._read:
-                self._read.add(path.name)
-                message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-                mail = _actionable(message)
+        for name in sorted({entry.name for entry in os.scandir(self._mailbox)} - self._read):
+            if name.endswith(".eml"):
+                self._read.add(name)
+                path = self._mailbox / name
+                mail = _actionable(email.message_from_bytes(path.read_bytes()))
                 if mail is not None:
                     mails.append(mail)
         return mails
@@ -141,7 +141,7 @@ def _change_meeting(link: str, chance: float) -> _Act | None:
     return None
 
 
-def _actionable(message: EmailMessage) -> Mail | None:
+def _actionable(message: Message) -> Mail | None:
     text = _text(message)
     found = _LINK.search(text)
     if found is None:
@@ -151,7 +151,10 @@ def _actionable(message: EmailMessage) -> Mail | None:
     return Mail(str(message["X-Envelope-To"]), kind, found[0], f"{message['Subject']}\n{_ANY_LINK.sub('', text)}")
 
 
-def _text(message: EmailMessage) -> str:
-    part = message.get_body(("plain",))
-    content = part.get_content() if part is not None else ""
-    return content if isinstance(content, str) else ""
+def _text(message: Message) -> str:
+    """The plain text; empty where there is none. The old parser's way, a fifth of the work of the new one's."""
+    for part in message.walk():
+        if part.get_content_type() == "text/plain":
+            payload = part.get_payload(decode=True)
+            return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+    return ""

@@ -16,6 +16,7 @@ from mentorstream_local.demo.facts import digest_state
 from mentorstream_local.demo.invariants import DATABASES, Check
 from mentorstream_local.migrations import database_url, migrate, role_url, worker_role
 from mentorstream_local.services import Wiring, service_environment
+from mentorstream_runtime import positions
 
 Counted = Callable[[], Awaitable[Mapping[str, int]]]
 _MEANING: Final = "a replay changes nothing, and rebuilds the same matches"
@@ -38,10 +39,8 @@ async def _over_itself(wiring: Wiring, time: DrivenTime, ends: Mapping[str, int]
     connection = await asyncpg.connect(admin)
     try:
         for service in DATABASES:
-            # A new epoch fences whoever holds a partition; they claim it again and begin at its first record.
-            await connection.execute(
-                f"UPDATE {service}.consumer_position SET epoch = epoch + 1, next_offset = 0"  # noqa: S608 - a constant
-            )
+            await connection.execute(f"SET search_path = {service}")
+            await positions.rewind(connection)
     finally:
         await connection.close()
     await time.settle()
