@@ -30,24 +30,24 @@ CREATE INDEX credential_organisation ON credential (organisation_id);
 SELECT protect('credential');
 
 -- Authentication happens before the organisation is known, so it cannot go through row-level security. This function
--- gives the API's role the one row whose random lookup part the caller already holds, and no way to list others.
-CREATE FUNCTION find_credential(wanted_lookup text)
+-- gives the API's role the rows whose random lookup parts its callers already hold, and no way to list others.
+CREATE FUNCTION find_credentials(wanted_lookups text[])
 RETURNS TABLE (
-    organisation_id uuid, name text, kind text, secret_hash bytea, sealed_secret bytea, usable boolean
+    lookup text, organisation_id uuid, name text, kind text, secret_hash bytea, sealed_secret bytea, usable boolean
 )
 LANGUAGE sql STABLE SECURITY DEFINER AS $$
-    SELECT organisation_id, organisation.name, kind, secret_hash, sealed_secret,
+    SELECT lookup, organisation_id, organisation.name, kind, secret_hash, sealed_secret,
            revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     FROM credential JOIN organisation USING (organisation_id)
-    WHERE lookup = wanted_lookup
+    WHERE lookup = ANY (wanted_lookups)
 $$;
 
 DO $$
 BEGIN
     -- A definer's function must not look anything up on its caller's search path.
-    EXECUTE format('ALTER FUNCTION find_credential(text) SET search_path = %I, pg_temp', current_schema());
-    EXECUTE 'REVOKE ALL ON FUNCTION find_credential(text) FROM PUBLIC';
-    EXECUTE format('GRANT EXECUTE ON FUNCTION find_credential(text) TO %I',
+    EXECUTE format('ALTER FUNCTION find_credentials(text[]) SET search_path = %I, pg_temp', current_schema());
+    EXECUTE 'REVOKE ALL ON FUNCTION find_credentials(text[]) FROM PUBLIC';
+    EXECUTE format('GRANT EXECUTE ON FUNCTION find_credentials(text[]) TO %I',
                    'mentorstream_' || current_schema() || '_api');
 END
 $$;
@@ -147,5 +147,5 @@ FOR EACH ROW EXECUTE FUNCTION refuse_erased_person();
 -- migrate:down
 DROP TABLE erased_person, accepted_request, participant, person, program_organisation, program CASCADE;
 DROP FUNCTION refuse_erased_person();
-DROP FUNCTION find_credential(text);
+DROP FUNCTION find_credentials(text[]);
 DROP TABLE credential, organisation;

@@ -18,5 +18,5 @@ FROM participant LEFT JOIN program USING (program_id)
 WHERE person_id = $1
 ORDER BY owner, reference
 
--- name: find_credential
-SELECT organisation_id, name, kind, secret_hash, sealed_secret, usable FROM find_credential($1)
+-- name: find_credentials
+SELECT lookup, organisation_id, name, kind, secret_hash, sealed_secret, usable FROM find_credentials($1)

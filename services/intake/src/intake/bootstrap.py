@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from mentorstream_runtime.process import Parts, Runtime
 
 from .adapters.postgres import AcceptedRequestsTimer, PostgresStore
-from .adapters.reads import PostgresReads
+from .adapters.reads import PostgresCredentials, PostgresReads
 from .entrypoints.http import Services, build_app
 from .handlers.acceptance import Acceptor
 from .handlers.authentication import Authenticator
@@ -22,13 +22,12 @@ def build(runtime: Runtime[IntakeSettings]) -> Parts:
     """The only place where parts are put together."""
     settings = runtime.settings
     store = PostgresStore(runtime.pool, runtime, mint=uuid7)
-    reads = PostgresReads(runtime.api_pool)
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     services = Services(
-        authenticator=Authenticator(reads, sealer),
+        authenticator=Authenticator(PostgresCredentials(runtime.api_pool), sealer),
         acceptor=Acceptor(store, runtime.clock),
         eraser=Eraser(store, runtime.clock),
-        reads=reads,
+        reads=PostgresReads(runtime.api_pool),
     )
     return Parts(
         timers=[AcceptedRequestsTimer(runtime.pool, timedelta(days=settings.accepted_days))],

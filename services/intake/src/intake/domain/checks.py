@@ -133,8 +133,8 @@ def capacity_faults(roles: Sequence[str], capacity: int | None, pointer: str) ->
 def role_faults(wanted: Sequence[str], offered: Sequence[str], program: str, pointer: str) -> list[Violation]:
     """Roles that the program does not have."""
     return [
-        Violation(pointer, f"program {program} has no role {role!r}; it has {' and '.join(offered)}")
-        for role in wanted
+        Violation(f"{pointer}/{index}", f"program {program} has no role {role!r}; it has {' and '.join(offered)}")
+        for index, role in enumerate(wanted)
         if role not in offered
     ]
 
