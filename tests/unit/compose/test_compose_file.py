@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from tests.support.compose import OUR_PREFIX, ROOT, compose, compose_services, s
 from mentorstream_local.environment import compose_environment
 from mentorstream_local.migrations import SERVICES_WITH_DATABASE
 from mentorstream_local.services import SERVICES, Wiring, service_environment
-from mentorstream_local.stack import Servers
+from mentorstream_local.stack import Servers, Stack
 from mentorstream_runtime.settings import RuntimeSettings
 
 if TYPE_CHECKING:
@@ -222,3 +223,23 @@ def test_every_image_has_a_version(services: dict[str, Any]) -> None:
     for name, service in services.items():
         tag = service["image"].rpartition(":")[2]
         assert tag == "local" if name in OURS else re.match(r"v?\d+", tag), service["image"]
+
+
+def test_the_operations_container_uses_the_secrets_of_the_services(
+    services: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = services["operations"]["environment"]
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    stack = Stack(tmp_path)
+    assert stack.running  # there is nothing of its own to run
+    assert stack.servers == Servers("kafka:9092", given["MENTORSTREAM_POSTGRES_URL"])
+    assert stack.secrets.role_secret == given["MENTORSTREAM_ROLE_SECRET"]
+    keys = json.loads(services["intake"]["environment"]["MENTORSTREAM_ENCRYPTION_KEYS"])
+    assert list(stack.secrets.encryption_keys) == keys
+
+
+def test_servers_of_its_own_keep_their_own_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MENTORSTREAM_POSTGRES_URL", raising=False)
+    monkeypatch.setenv("MENTORSTREAM_ROLE_SECRET", "of-another-server")
+    assert Stack(tmp_path).secrets.role_secret != "of-another-server"

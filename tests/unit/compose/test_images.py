@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 import threading
+import tomllib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Final
 
@@ -78,6 +79,11 @@ def test_stages_are_the_ones_compose_asks_for() -> None:
     stages = re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
     assert "operations" in stages
     assert stages[-1] == "service"  # built where no target is named
+
+
+def test_the_label_has_the_version_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"ARG VERSION={project['version']}\n" in DOCKERFILE.read_text()
 
 
 @pytest.mark.parametrize("name", ["operations", "build"])
