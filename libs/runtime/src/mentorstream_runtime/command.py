@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -77,7 +78,9 @@ def run_command(
     gc.set_threshold(100_000, 50, 1000)
     code = asyncio.run(_run_until_signal(make(settings, arguments.mode)))
     sys.stdout.flush()
-    os._exit(code) if code else sys.exit(0)
+    # A thread of a client that waits for a frozen broker would hold up the end for as long as that lasts.
+    held_up = any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate())
+    os._exit(code) if code or held_up else sys.exit(0)
 
 
 def _masked(error: ValueError) -> str:
