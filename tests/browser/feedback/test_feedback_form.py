@@ -155,7 +155,7 @@ async def test_axe_finds_nothing_on_any_page(address: str, service: FeedbackServ
         await assert_accessible(page)
 
         await page.goto(address + "x")
-        await expect(page.get_by_role("heading", level=1)).to_have_text("This link does not work")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("This link is not valid")
         await assert_accessible(page)
 
         await page.goto(service.url(other))

@@ -174,7 +174,7 @@ async def test_a_link_ends_with_its_request(service: FeedbackService) -> None:
 
     assert [page.status_code for page in before] == [200, 200]
     assert [page.status_code for page in (*after, late)] == [410, 410, 410]
-    assert "The time to answer is over" in late.text
+    assert "This link is no longer valid" in late.text
     assert "We laughed." not in after[0].text
 
 
@@ -193,7 +193,7 @@ async def test_a_link_that_says_something_else_leads_nowhere(service: FeedbackSe
     for path in forged:
         for page in (await service.client.get(path), await service.client.post(path, data=GOOD)):
             assert page.status_code == 404
-            assert "This link does not work" in page.text
+            assert "This link is not valid" in page.text
     assert await service.rows("SELECT FROM response") == []
 
 

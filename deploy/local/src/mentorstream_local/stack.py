@@ -181,7 +181,7 @@ class Stack:
         with ThreadPoolExecutor(2, thread_name_prefix="stack") as pool:
             for _ in pool.map(self._stop, self.daemons):
                 pass
-        if self.ephemeral:
+        if self.ephemeral and self.directory.exists():  # whoever ran a system on it may have stopped it already
             shutil.rmtree(self.directory)
 
     def _stop(self, daemon: Daemon) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 140  # a file or a pipe has no width of its own, and truncated names help nobody
 messages = Console(stderr=True, highlight=False)  # standard output is for results only
 
 StackName = Annotated[str, typer.Option("--stack", envvar="MENTORSTREAM_STACK", help="Name of the local stack.")]

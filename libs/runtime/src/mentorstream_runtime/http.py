@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,11 +22,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import metrics
 from .errors import is_conflict, is_infrastructure
 from .links import BadLink
+from .pages import Pages
 from .settings import ProcessSettings
 from .tracing import begin_trace
 
 log = structlog.get_logger(__name__)
 _RETRY_AFTER_SECONDS: Final = "5"
+# Callers may send any method; a metric may not have any number of labels.
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PAGES: Final = Pages(__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def create_app(settings: ProcessSettings, *, title: str, description: str = "") 
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(BadLink, _on_bad_link)
     app.add_middleware(_Limits, limit_bytes=settings.request_limit_bytes)
-    app.middleware("http")(_observe(settings.request_timeout_seconds))
+    app.add_middleware(_Observed, timeout_seconds=settings.request_timeout_seconds)
     return app
 
 
@@ -83,32 +87,63 @@ def unavailable(detail: str = "") -> Problem:
     return Problem(503, "Temporarily unavailable", detail, headers={"Retry-After": _RETRY_AFTER_SECONDS})
 
 
-def _observe(
-    timeout_seconds: float,
-) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    async def middleware(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        started = time.perf_counter()
-        traceparent = begin_trace(request.headers.get("traceparent"))
-        structlog.contextvars.bind_contextvars(trace=traceparent[3:35])
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                response = await call_next(request)
-        except Exception as error:
-            if is_infrastructure(error) or is_conflict(error):
-                log.warning("request_failed", error=repr(error))
-                response = unavailable().response()
-            else:
-                log.exception("request_failed")
-                response = Problem(500, "Internal error").response()
-        finally:
-            structlog.contextvars.unbind_contextvars("trace")
-        route = getattr(request.scope.get("route"), "path", "unknown")  # never the path: it holds tokens
-        metrics.HTTP_SECONDS.labels(request.method, route, str(response.status_code)).observe(
-            time.perf_counter() - started
-        )
-        return response
+class _Observed:
+    """Time-out, metrics, trace context, and the answer to what no handler of errors knows.
 
-    return middleware
+    Plain ASGI, because Starlette's own middleware runs the endpoint in a task that a time-out would not end.
+    """
+
+    def __init__(self, app: ASGIApp, timeout_seconds: float) -> None:
+        self._app = app
+        self._timeout_seconds = timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def note_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        incoming = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+        with structlog.contextvars.bound_contextvars(trace=begin_trace(incoming)[3:35]):
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._app(scope, receive, note_status)
+            except Exception as error:
+                answer = _answer_to(error)
+                if status:  # half of an answer is out: only a broken connection can tell now
+                    raise
+                await answer(scope, receive, note_status)
+        # Never the path: it holds tokens.
+        route = getattr(scope.get("route"), "path", "unknown")
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        metrics.HTTP_SECONDS.labels(method, route, str(status)).observe(time.perf_counter() - started)
+
+
+def _answer_to(error: Exception) -> Response:
+    if is_infrastructure(error) or is_conflict(error):
+        log.warning("request_failed", error=repr(error))
+        return unavailable().response()
+    log.exception("request_failed")
+    return Problem(500, "Internal error").response()
+
+
+class _BodyTooLarge(HTTPException):
+    """Of this type, because FastAPI makes a 400 of whatever else is raised while it reads a body."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(413, "The body is too large")
+        self.limit_bytes = limit_bytes
+
+    def response(self) -> Response:
+        """As a problem that names the limit."""
+        return Problem(413, self.detail, f"The limit is {self.limit_bytes} bytes.").response()
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:
@@ -117,6 +152,8 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    if isinstance(error, _BodyTooLarge):
+        return error.response()
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type only
     return Problem(error.status_code, str(error.detail), headers=error.headers).response()
 
@@ -130,10 +167,13 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
 
 
 async def _on_bad_link(_request: Request, error: Exception) -> Response:
+    """A page, because people open links and programs do not."""
     assert isinstance(error, BadLink)  # noqa: S101 - registered for this type only
     if error.reason == "expired":
-        return Problem(410, "This link is no longer valid", "Its time is over.").response()
-    return Problem(404, "This link is not valid", "Check that the whole address was opened.").response()
+        text = "Its time is over, or what it was for is done. Nothing was changed. Newer mails have a newer link."
+        return _PAGES.message("This link is no longer valid", text, status=410)
+    text = "Check that you opened the whole address from your mail. If you were removed, links to you end too."
+    return _PAGES.message("This link is not valid", text, status=404)
 
 
 class _Limits:
@@ -149,7 +189,7 @@ class _Limits:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > self._limit_bytes:
-            await self._too_large()(scope, receive, send)
+            await _BodyTooLarge(self._limit_bytes).response()(scope, receive, send)
             return
         received = 0
 
@@ -158,10 +198,7 @@ class _Limits:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit_bytes:
-                raise Problem(413, "The body is too large", f"The limit is {self._limit_bytes} bytes.")
+                raise _BodyTooLarge(self._limit_bytes)
             return message
 
         await self._app(scope, counted, send)
-
-    def _too_large(self) -> JSONResponse:
-        return Problem(413, "The body is too large", f"The limit is {self._limit_bytes} bytes.").response()

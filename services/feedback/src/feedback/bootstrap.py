@@ -30,5 +30,5 @@ def build(runtime: Runtime[FeedbackSettings]) -> Parts:
             "people": lambda: TopicHandler(PEOPLE, PeopleBatch(queries)),
         },
         timers=[TextRetention(runtime.pool, queries, timedelta(days=settings.text_retention_days))],
-        api=build_api(settings, Respondents(runtime, requests, pages), pages),
+        api=build_api(settings, Respondents(runtime, requests, pages)),
     )

@@ -35,5 +35,5 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
             DueRequests(kind, runtime.pool, queries, runtime.write, limit=settings.due_limit)
             for kind in (PROPOSAL_EXPIRY, TERM_END)
         ],
-        api=build_api(settings, Mentors(runtime, proposals, pages), pages),
+        api=build_api(settings, Mentors(runtime, proposals, pages)),
     )

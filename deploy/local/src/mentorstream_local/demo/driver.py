@@ -44,6 +44,7 @@ from mentorstream_runtime.database import open_pool
 Progress = Callable[[str], None]
 _STEP: Final = timedelta(hours=4)
 _DAY: Final = timedelta(days=1)
+_MOMENT: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +174,19 @@ class _Story:
                 day = (now - STARTS_AT) // _DAY // 7
                 progress(f"{now:%A %d %B %Y}: week {day + 1}" if now < until else f"{now:%A %d %B %Y}: the end")
             if now >= until:
+                await self._close(now)
                 return
             stop = min([until, *(STARTS_AT + action.day * _DAY for action in later[:1])])
             now = next_step(now, due, stop, _STEP)
             await self.time.set(now)
+
+    async def _close(self, now: datetime) -> None:
+        """Let what is held for a moment go out; nobody answers any more, so this comes to an end."""
+        due = await self.time.settle()
+        while due is not None and due <= now + _MOMENT:
+            now = due
+            await self.time.set(now)
+            due = await self.time.settle()
 
     async def check(self, facts: Facts, data: DemoData, *, resends_allowed: bool) -> list[Check]:
         """Every invariant."""

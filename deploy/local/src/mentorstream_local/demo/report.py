@@ -86,7 +86,10 @@ def show_addresses(console: Console, system: LocalSystem) -> None:
 
 
 def _funnel(title: str, rows: Mapping[str, Counter[str]], names: Mapping[str, str]) -> Table:
-    table = Table("", *_STAGES, title=f"The funnel {title}", title_justify="left")
+    table = Table(title=f"The funnel {title}", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for stage in _STAGES:
+        table.add_column(stage, justify="right")
     for key, counts in sorted(rows.items(), key=lambda row: names.get(row[0], row[0])):
         table.add_row(names.get(key, key), *(str(counts[stage]) for stage in _STAGES))
     return table

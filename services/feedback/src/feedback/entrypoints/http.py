@@ -123,17 +123,13 @@ class Respondents:
         return request
 
 
-def build_api(settings: FeedbackSettings, respondents: Respondents, pages: FeedbackPages) -> FastAPI:
+def build_api(settings: FeedbackSettings, respondents: Respondents) -> FastAPI:
     """The application: two routes on one address."""
     app = create_app(
         settings,
         title="Mentorstream feedback",
         description="Pages that participants open from signed links to tell how a meeting went.",
     )
-
-    @app.exception_handler(BadLink)
-    async def bad_link(_request: Request, error: BadLink) -> HTMLResponse:
-        return pages.bad_link(error)
 
     @app.get("/feedback/{token}", response_class=HTMLResponse, responses=_RESPONSES, summary="Show the form")
     async def show(token: str) -> HTMLResponse:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from feedback.domain.questionnaire import RATINGS, TEXT_LIMIT, Answer, FieldErrors
-from mentorstream_runtime.links import BadLink
 from mentorstream_runtime.pages import Pages
 
 if TYPE_CHECKING:
@@ -43,16 +42,6 @@ class FeedbackPages:
     def not_stored(self, request: ShownRequest, answer: Answer) -> HTMLResponse:
         """Another answer, this one, was stored before: the new one comes too late."""
         return self._answer(request, answer, title="You have already answered", state="refused", status=409)
-
-    def bad_link(self, error: BadLink) -> HTMLResponse:
-        """Nothing is behind the link, or nothing any more."""
-        if error.reason == "expired":
-            return self._pages.message(
-                "The time to answer is over", "This link can no longer be used. Nothing was stored.", status=410
-            )
-        return self._pages.message(
-            "This link does not work", "Check that you opened the whole address from your e-mail.", status=404
-        )
 
     def _form(
         self, request: ShownRequest, entered: Mapping[str, str], errors: FieldErrors, *, status: int

@@ -108,17 +108,13 @@ class Mentors:
         return proposal, now
 
 
-def build_api(settings: MatchingSettings, mentors: Mentors, pages: ProposalPages) -> FastAPI:
+def build_api(settings: MatchingSettings, mentors: Mentors) -> FastAPI:
     """The application: two routes on one address."""
     app = create_app(
         settings,
         title="Mentorstream matching",
         description="Pages that mentors open from signed links to answer a proposal.",
     )
-
-    @app.exception_handler(BadLink)
-    async def bad_link(_request: Request, error: BadLink) -> HTMLResponse:
-        return pages.bad_link(error)
 
     @app.get("/proposals/{token}", response_class=HTMLResponse, responses=_RESPONSES, summary="Show a proposal")
     async def show(token: str) -> HTMLResponse:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from fastapi.responses import HTMLResponse
 
     from matching.adapters.requests import Answer, ShownProposal
-    from mentorstream_runtime.links import BadLink
 
 _FACET_WORDS: Final = {
     "skills": "Skills wanted and offered",
@@ -78,14 +77,6 @@ class ProposalPages:
         """The proposal was taken back, or what came of it has ended."""
         return self._pages.message(
             "This proposal is no longer open", "It was withdrawn, or the match has ended.", status=410
-        )
-
-    def bad_link(self, error: BadLink) -> HTMLResponse:
-        """Nothing is behind the link, or nothing any more."""
-        if error.reason == "expired":
-            return self.expired()
-        return self._pages.message(
-            "This link does not work", "Check that you opened the whole address from your e-mail.", status=404
         )
 
 

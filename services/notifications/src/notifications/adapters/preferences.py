@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from mentorstream_runtime.database import organisation_scope, transaction
+from mentorstream_runtime.links import BadLink
 
 from .postgres import QUERIES
 
@@ -22,19 +23,19 @@ class Preferences:
         self._api_pool = api_pool
 
     async def unsubscribed(self, organisation_id: UUID, person_id: UUID) -> bool:
-        """Whether the person stopped courtesy mails. Raises LookupError for nobody of this organisation."""
+        """Whether the person stopped courtesy mails. Raises BadLink for nobody of this organisation."""
         async with organisation_scope(self._api_pool, organisation_id) as connection:
             row = await connection.fetchrow(QUERIES["read_preference"], person_id)
         if row is None:
-            raise LookupError("no such person in the organisation")
+            raise BadLink("forged")
         return bool(row["unsubscribed"])
 
     async def choose(self, organisation_id: UUID, person_id: UUID, *, courtesy: bool, now: datetime) -> None:
-        """Stop or resume courtesy mails. Raises LookupError as `unsubscribed` does, also after an erasure meanwhile."""
+        """Stop or resume courtesy mails. Raises BadLink as `unsubscribed` does, also after an erasure meanwhile."""
         await self.unsubscribed(organisation_id, person_id)
         async with transaction(self._pool) as connection:
             if await connection.fetchval(QUERIES["lock_person"], person_id) != organisation_id:
-                raise LookupError("no such person in the organisation")
+                raise BadLink("forged")
             if courtesy:
                 await connection.execute(QUERIES["resubscribe"], person_id)
             else:

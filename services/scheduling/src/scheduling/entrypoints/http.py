@@ -75,18 +75,12 @@ class _Site:
 
     async def show(self, token: str) -> Response:
         """The page. Free times are looked up now and promise nothing."""
-        try:
-            seen = await self._see(token)
-        except BadLink as bad:
-            return self._refused(bad)
+        seen = await self._see(token)
         return self._page(token, seen, choices=await self._choices(seen))
 
     async def cancel(self, token: str) -> Response:
         """Cancel, unless it is over or cancelled already; the page then says so."""
-        try:
-            seen = await self._see(token)
-        except BadLink as bad:
-            return self._refused(bad)
+        seen = await self._see(token)
         try:
             async with transaction(self._runtime.pool) as connection:
                 schedule = await self._load(connection, seen)
@@ -100,10 +94,7 @@ class _Site:
 
     async def reschedule(self, token: str, start: Annotated[str, Form(max_length=40)] = "") -> Response:
         """Move to `start`, an instant in RFC 3339 form. 422 for none, 409 with other choices for a taken one."""
-        try:
-            seen = await self._see(token)
-        except BadLink as bad:
-            return self._refused(bad)
+        seen = await self._see(token)
         chosen = _instant(start)
         if chosen is None:
             return self._page(
@@ -185,15 +176,6 @@ class _Site:
             choices=[(_form_value(choice), _shown(choice, zone)) for choice in choices],
             token=token,
             error=error,
-        )
-
-    def _refused(self, bad: BadLink) -> Response:
-        if bad.reason == "expired":
-            return self._pages.message(
-                "This link is no longer valid", "Its time is over. The newest mail has a newer one.", status=410
-            )
-        return self._pages.message(
-            "This link is not valid", "Check that the whole address from the mail was opened.", status=404
         )
 
 
