@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import pytest
 from tests.support.records import eventually
 
 if TYPE_CHECKING:
-    from mentorstream_local.stack import Servers
+    from mentorstream_local.stack import Servers, Stack
+
+
+class Ports(NamedTuple):
+    """Where a process listens."""
+
+    http: int
+    metrics: int
 
 
 def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -46,43 +55,70 @@ def test_bad_settings_are_refused_by_name() -> None:
     assert "MENTORSTREAM_WINDOW_DAYS" in answer.stderr
 
 
-@pytest.mark.parametrize("mode", ["api", "worker"])
-async def test_every_mode_serves_figures_and_a_signal_ends_it_well(
-    servers: Servers, topic_prefix: str, mode: str, unused_tcp_port_factory: object
-) -> None:
-    assert callable(unused_tcp_port_factory)
-    http_port, metrics_port = unused_tcp_port_factory(), unused_tcp_port_factory()
+@pytest.fixture
+def ports(unused_tcp_port_factory: Callable[[], int]) -> Ports:
+    """Free ports of the API and of health."""
+    return Ports(unused_tcp_port_factory(), unused_tcp_port_factory())
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    ports: Ports, bootstrap: str, topic_prefix: str, mode: str = "all"
+) -> AsyncIterator[subprocess.Popen[str]]:
+    """The process, from when it is ready."""
     environment = {
         **os.environ,
-        "MENTORSTREAM_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
+        "MENTORSTREAM_KAFKA_BOOTSTRAP": bootstrap,
         "MENTORSTREAM_TOPIC_PREFIX": topic_prefix,
         "MENTORSTREAM_TOPIC_PARTITIONS": "0",
-        "MENTORSTREAM_HTTP_PORT": str(http_port),
-        "MENTORSTREAM_METRICS_PORT": str(metrics_port),
+        "MENTORSTREAM_HTTP_PORT": str(ports.http),
+        "MENTORSTREAM_METRICS_PORT": str(ports.metrics),
     }
     with subprocess.Popen(  # noqa: ASYNC220, S603 - our own arguments; nothing else runs in this loop
         [sys.executable, "-W", "error", "-m", "pulse", mode], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
+
+        async def is_ready() -> bool:
+            assert process.poll() is None
+            try:
+                return (await client.get(f"http://127.0.0.1:{ports.metrics}/health/ready")).status_code == 200
+            except httpx.TransportError:
+                return False
+
         try:
             async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-
-                async def is_ready() -> bool:
-                    assert process.poll() is None
-                    try:
-                        answer = await client.get(f"http://127.0.0.1:{metrics_port}/health/ready")
-                    except httpx.TransportError:
-                        return False
-                    return answer.status_code == 200
-
                 await eventually(is_ready, what="pulse is ready", seconds=60)
-                answer = await client.get(f"http://127.0.0.1:{http_port}/v1/pulse")
-                assert answer.status_code == 200
-            process.send_signal(signal.SIGTERM)
-            output, _ = process.communicate(timeout=30)
+            yield process
         finally:
             process.kill()
-    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("mode", ["api", "worker"])
+async def test_every_mode_serves_figures_and_a_signal_ends_it_well(
+    servers: Servers, topic_prefix: str, mode: str, ports: Ports
+) -> None:
+    async with _running(ports, servers.kafka_bootstrap, topic_prefix, mode) as process:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
+            answer = await client.get(f"http://127.0.0.1:{ports.http}/v1/pulse")
+        assert answer.status_code == 200
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
     lines = [json.loads(line) for line in output.splitlines()]
     assert {"started", "stopped"} <= {line["event"] for line in lines}
     ours = [line for line in lines if line["logger"].startswith(("pulse", "mentorstream"))]
     assert {line["level"] for line in ours} == {"info"}
+
+
+async def test_a_frozen_broker_does_not_hold_up_the_end(
+    private_stack: Stack, private_topic_prefix: str, ports: Ports
+) -> None:
+    assert private_stack.broker is not None
+    async with _running(ports, private_stack.servers.kafka_bootstrap, private_topic_prefix) as process:
+        private_stack.broker.freeze()
+        try:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+        finally:
+            private_stack.broker.thaw()
+        assert process.returncode == 0

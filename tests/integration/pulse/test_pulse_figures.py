@@ -163,3 +163,14 @@ async def test_it_is_alive_but_not_ready_while_the_broker_is_away(pulse_settings
 
 def _example(kind: type[ValueT]) -> ValueT:
     return next(each.data for each in EXAMPLES if isinstance(each.data, kind))
+
+
+async def test_a_stream_that_gave_up_fails_the_process(run_pulse: RunPulse) -> None:
+    async with run_pulse() as pulse:
+        await pulse.figures()
+        assert pulse.process.stream is not None
+        # What Faust does to itself when one of its parts ends in an error.
+        await pulse.process.stream.app.crash(ValueError("lost"))
+        await asyncio.wait_for(pulse.process.failed.wait(), timeout=30)
+        live = await pulse.client.get(pulse.process.metrics_url + "/health/live")
+        assert live.status_code == 503

@@ -48,6 +48,7 @@ class PulseProcess:
             )
         )
         self.reader = Reader(self.board, self.now, settings.topic_prefix)
+        self.stream: Stream | None = None
         self._ends: LogEnds | None = None
         self._stack = contextlib.AsyncExitStack()
         self._started = False
@@ -88,10 +89,10 @@ class PulseProcess:
         )
         REGISTRY.register(collector)
         self._stack.callback(REGISTRY.unregister, collector)
-        stream = Stream(settings, READ_TOPICS, self.reader.take)
-        self._stack.push_async_callback(_stop, stream)
-        await stream.start()
-        await self._spawn("stream", stream.run())
+        self.stream = Stream(settings, READ_TOPICS, self.reader.take)
+        self._stack.push_async_callback(_stop, self.stream)
+        await self.stream.start()
+        await self._spawn("stream", self.stream.run())
         api = build_api(settings, self.board, self.reader, self.now)
         self.http_url = await self._serve(HttpServer(api, settings.http_host, settings.http_port))
         self._started = True

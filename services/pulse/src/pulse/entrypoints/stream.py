@@ -40,7 +40,7 @@ class Stream:
 
     def __init__(self, settings: ProcessSettings, topics: Sequence[str], take: Callable[[Record], None]) -> None:
         session_seconds = settings.session_timeout_ms / 1000
-        self._app = _App(
+        self.app = _App(
             f"{settings.topic_prefix}pulse-{uuid4()}",
             broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap.split(",")],
             broker_client_id=settings.instance,
@@ -57,27 +57,27 @@ class Stream:
             web_enabled=False,
         )
         # Without acknowledgements Faust tracks no offsets, and has none to commit.
-        channel = self._app.topic(*(settings.topic_prefix + name for name in topics), acks=False)
+        channel = self.app.topic(*(settings.topic_prefix + name for name in topics), acks=False)
 
         async def count(stream: _Events) -> None:
             async for event in stream.events():
                 take(event.message)
 
-        self._app.agent(channel, name="pulse", concurrency=1)(count)
+        self.app.agent(channel, name="pulse", concurrency=1)(count)
 
     async def start(self) -> None:
         """Join the group; records come from then on. Raises KafkaError."""
-        await self._app.start()
+        await self.app.start()
 
     async def run(self) -> None:
         """Wait until `stop`. Raises RuntimeError when Faust gave up: the process has to start anew."""
         # Polled: without a worker of its own, Faust tells nobody that it crashed.
-        while not self._app.crashed:
-            if self._app.should_stop:
+        while not self.app.crashed:
+            if self.app.should_stop:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
-        raise RuntimeError("the stream crashed") from self._app.crash_reason
+        raise RuntimeError("the stream crashed") from self.app.crash_reason
 
     async def stop(self) -> None:
         """Leave the group."""
-        await self._app.stop()
+        await self.app.stop()
