@@ -92,6 +92,16 @@ class _Outcome:
     fresh: dict[tuple[str, str], SequenceNumber] = field(default_factory=dict)
 
 
+def describe(record: Record) -> dict[str, str]:
+    """What a log line says of one record, so that its story can be joined: event id, key (the program) and trace."""
+    headers = dict(record.headers)
+    named = {"event_id": headers.get("ce_id"), "program": record.key, "trace": headers.get("ce_traceparent")}
+    told = {name: raw[:200].decode("utf-8", "replace") for name, raw in named.items() if raw is not None}
+    if "trace" in told:
+        told["trace"] = told["trace"][3:35]
+    return told
+
+
 async def handle_batch(
     pool: Pool, service: str, owned: Owned, records: Sequence[Record], *, limit_bytes: int, publish: bool = True
 ) -> tuple[int, int, bool]:
@@ -154,11 +164,8 @@ async def bury_record(pool: Pool, owned: Owned, record: Record, reason: str, det
         await positions.advance(connection, owned.topic, owned.partition, record.offset + 1)
     owned.next_offset = record.offset + 1
     owned.seen.update(outcome.fresh)
-    metrics.DEAD_LETTERS.labels(owned.topic, reason).inc()
     metrics.RECORDS.labels(owned.topic, "dead").inc()
-    log.error(
-        "dead_letter", topic=owned.topic, partition=owned.partition, offset=record.offset, reason=reason, detail=detail
-    )
+    _tell_burial(owned.topic, Burial(record, reason, detail))
 
 
 def _decode(topic: str, records: Sequence[Record], outcome: _Outcome) -> list[tuple[Record, Event[Value]]]:
@@ -226,15 +233,20 @@ def _report(topic: str, count: int, outcome: _Outcome, seconds: float) -> None:
     metrics.RECORDS.labels(topic, "repeated").inc(outcome.repeated)
     metrics.RECORDS.labels(topic, "dead").inc(len(outcome.burials))
     for burial in outcome.burials:
-        metrics.DEAD_LETTERS.labels(topic, burial.reason).inc()
-        log.error(
-            "dead_letter",
-            topic=topic,
-            partition=burial.record.partition,
-            offset=burial.record.offset,
-            reason=burial.reason,
-            detail=burial.detail,
-        )
+        _tell_burial(topic, burial)
     for source, missing in outcome.gaps:
         metrics.SEQUENCE_GAPS.labels(topic, source).inc(missing)
         log.error("sequence_gap", topic=topic, source=source, missing=missing)
+
+
+def _tell_burial(topic: str, burial: Burial) -> None:
+    metrics.DEAD_LETTERS.labels(topic, burial.reason).inc()
+    log.error(
+        "dead_letter",
+        topic=topic,
+        partition=burial.record.partition,
+        offset=burial.record.offset,
+        reason=burial.reason,
+        detail=burial.detail,
+        **describe(burial.record),
+    )

@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, Final
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
 from mentorstream_events import TOPIC
 
 from .errors import Halted
 from .settings import ProcessSettings, RuntimeSettings
+
+log = structlog.get_logger(__name__)
+_STOP_SECONDS: Final = 2.0
+_UNKNOWN_TOPIC: Final = UnknownTopicOrPartitionError.errno
 
 
 @contextlib.asynccontextmanager
@@ -34,15 +41,19 @@ async def read_cluster_id(settings: ProcessSettings) -> str:
 async def read_partitions(settings: ProcessSettings, topics: Iterable[str]) -> list[TopicPartition]:
     """Every partition of the topics (names without prefix, partitions with it), sorted.
 
-    Raises Halted where a topic does not exist (services never create one) or has another count than declared.
+    Raises Halted where a topic does not exist (services never create one) or has another count than declared,
+    KafkaError where the broker cannot tell yet.
     """
     names = {settings.topic_prefix + name: name for name in topics}
     async with _admin(settings) as admin:
         described = {topic["topic"]: topic for topic in await admin.describe_topics(list(names))}
-    missing = [full for full in names if described.get(full, {}).get("error_code") != 0]
+    codes = {full: described[full]["error_code"] if full in described else _UNKNOWN_TOPIC for full in names}
+    missing = [full for full, code in codes.items() if code == _UNKNOWN_TOPIC]
     if missing:
         raise Halted("topic_missing", f"topics do not exist: {', '.join(missing)}", "docs/operations/topics.md")
     for full, name in names.items():
+        if codes[full]:
+            raise for_code(codes[full])(f"topic {full}")
         found = len(described[full]["partitions"])
         expected = TOPIC[name].partitions if settings.topic_partitions is None else settings.topic_partitions
         if expected not in (0, found):
@@ -89,6 +100,21 @@ def new_observer(settings: ProcessSettings) -> AIOKafkaConsumer:
     )
 
 
+async def stop_client(client: Any) -> None:
+    """Stop a consumer or producer, for which a broker that is away is waited for two seconds only.
+
+    In a task of its own: aiokafka awaits tasks of its own that it cancelled, and one that never ran yet would cancel
+    the caller too.
+    """
+    stopping = asyncio.create_task(client.stop(), name="stop-client")
+    done, _ = await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
+    if not done:
+        stopping.cancel()
+        await asyncio.wait({stopping}, timeout=_STOP_SECONDS / 4)
+    if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+        log.info("client_not_stopped", client=type(client).__name__)
+
+
 @contextlib.asynccontextmanager
 async def tail_reader(
     settings: ProcessSettings, partitions: Sequence[TopicPartition]
@@ -100,6 +126,4 @@ async def tail_reader(
         consumer.assign(partitions)
         yield consumer
     finally:
-        # aiokafka awaits a task of its own that it cancelled; one that never ran yet would cancel us too.
-        await asyncio.sleep(0)
-        await consumer.stop()
+        await stop_client(consumer)

@@ -7,6 +7,7 @@ are a hint for lag monitors and are never read back.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Final
 import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from . import metrics, positions
-from .batch import Handler, Owned, Record, bury_record, handle_batch
-from .broker import new_consumer, new_observer, read_cluster_id, read_partitions
+from .batch import Handler, Owned, Record, bury_record, describe, handle_batch
+from .broker import new_consumer, new_observer, read_cluster_id, read_partitions, stop_client
 from .database import Pool, transaction
-from .errors import Fenced, Halted, is_conflict, is_infrastructure
+from .errors import Fenced, Halted, Rejected, is_conflict, is_contention, is_infrastructure
+from .positions import Claim
 from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ _KILL_LIMIT: Final = 3
 _RECLAIM_SECONDS: Final = 2.0
 _CHECK_EPOCHS_SECONDS: Final = 2.0
 _RATIO_WINDOW: Final = 1000
+# The broker answers a fetch after half a second at the latest, also when there is nothing.
+_SILENT_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 1.0
+_HINT_SECONDS: Final = 1.0
 
 
 class Consumer:
@@ -54,13 +60,16 @@ class Consumer:
         self._readers = readers
         self._consumer: AIOKafkaConsumer | None = None
         self._observer: AIOKafkaConsumer | None = None
+        self._observing = asyncio.Lock()
         self._cluster_id = ""
         self._partitions: list[TopicPartition] = []
         self._owned: dict[TopicPartition, Owned] = {}
         self._assigned: set[TopicPartition] = set()
         self._claim_after: dict[TopicPartition, float] = {}
         self._to_seek: set[TopicPartition] = set()
-        self._sought: tuple[TopicPartition, int] | None = None
+        self._sought: dict[TopicPartition, int] = {}
+        self._polled: dict[TopicPartition, int | None] = {}
+        self._heard_at = 0.0
         self._hinted: dict[TopicPartition, int] = {}
         self._hint_after = 0.0
         self._check_epochs_at = 0.0
@@ -92,9 +101,9 @@ class Consumer:
         total = 0
         if self._consumer is None:
             return 0
-        for partition, owned in self._owned.items():
-            highwater = self._consumer.highwater(partition)
-            lag = max(0, (highwater or 0) - owned.next_offset)
+        for partition in self._owned.keys() & self._consumer.assignment():
+            owned = self._owned[partition]
+            lag = max(0, (self._consumer.highwater(partition) or 0) - owned.next_offset)
             metrics.LAG.labels(owned.topic, str(owned.partition)).set(lag)
             total += lag
         return total
@@ -116,12 +125,17 @@ class Consumer:
             self.halted = halt
             metrics.HALTED.labels(halt.reason).set(1)
             log.error("consumer_halted", reason=halt.reason, detail=halt.detail, runbook=halt.runbook)
+        except Exception as error:
+            if not (self._stopping and _passes(error)):
+                raise
+            log.warning("stopped_unfinished", error=repr(error))
 
     async def _session(self) -> None:
         """One membership of the group, from start to stop or to a loss of the broker."""
         self._cluster_id = await read_cluster_id(self._settings)
         self._partitions = await read_partitions(self._settings, self._readers)
         consumer = new_consumer(self._settings, positions.group_name(self._settings, self._service))
+        self._heard_at = time.monotonic()
         try:
             await consumer.start()
             self._consumer = consumer
@@ -134,23 +148,29 @@ class Consumer:
                 await self._turn(consumer)
         finally:
             self._joined = False
-            self._owned.clear()
-            self._assigned.clear()
+            self.assigned(())
+            self._joined = False
             self._consumer = None
-            await consumer.stop()
+            await stop_client(consumer)
             if self._observer is not None:
                 observer, self._observer = self._observer, None
-                await observer.stop()
+                await stop_client(observer)
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
+        fetched: dict[TopicPartition, list[Record]] = {}
         try:
-            fetched = await consumer.getmany(timeout_ms=100, max_records=self._settings.batch_records)
+            # Bounded, because aiokafka waits for the end of a rebalance, however long. What a cut-off call had taken
+            # is fetched again: `_in_place` sees that it is missing.
+            async with asyncio.timeout(_POLL_SECONDS):
+                fetched = await consumer.getmany(timeout_ms=100, max_records=self._settings.batch_records)
+        except TimeoutError:
+            log.debug("rebalance_under_way")
         except NoOffsetForPartitionError:
             return  # not claimed yet, so not sought yet
         except OffsetOutOfRangeError as error:
             await self._out_of_range(consumer, error)
             return
-        self.infrastructure_away = False
+        self.infrastructure_away = self._is_silent(consumer, bool(fetched))
         if not any(records for records in fetched.values()) and self.lag == 0:
             self.last_progress = time.monotonic()
         for partition, records in fetched.items():
@@ -164,16 +184,36 @@ class Consumer:
                 self._fenced(partition, owned, fenced)
         await self._hint(consumer)
 
+    def _is_silent(self, consumer: AIOKafkaConsumer, fetched: bool) -> bool:
+        """Whether the broker stopped answering fetches. aiokafka waits for it without an error."""
+        polled = {
+            partition: consumer.last_poll_timestamp(partition)
+            for partition in self._owned.keys() & consumer.assignment()
+        }
+        now = time.monotonic()
+        if fetched or not polled or polled != self._polled:
+            self._polled, self._heard_at = polled, now
+        silent = now - self._heard_at > _SILENT_SECONDS
+        if silent and not self.infrastructure_away:
+            log.warning("broker_silent", seconds=round(now - self._heard_at, 1))
+        return silent
+
+    @staticmethod
+    def _seek(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+        """Read on from there, unless the group took the partition away and its listener was not called yet."""
+        with contextlib.suppress(IllegalStateError):
+            consumer.seek(partition, offset)
+
     def _in_place(
         self, consumer: AIOKafkaConsumer, owned: Owned, partition: TopicPartition, records: Sequence[Record]
     ) -> bool:
         """Whether the records begin where the last batch ended; if not, seek there."""
         if records[0].offset == owned.next_offset:
             return True
-        if records[0].offset > owned.next_offset and self._sought == (partition, owned.next_offset):
+        if records[0].offset > owned.next_offset and self._sought.get(partition) == owned.next_offset:
             return True  # asked for exactly this offset: compaction or a control record left the gap
-        self._sought = (partition, owned.next_offset)
-        consumer.seek(partition, owned.next_offset)
+        self._sought[partition] = owned.next_offset
+        self._seek(consumer, partition, owned.next_offset)
         return False
 
     async def _take(self, owned: Owned, records: Sequence[Record]) -> None:
@@ -184,7 +224,12 @@ class Consumer:
         for record in records:
             async with transaction(self._pool) as connection:
                 await positions.suspect(connection, owned.topic, owned.partition, record.offset, owned.epoch)
-            await self._until_done(owned, [record])
+            try:
+                await self._until_done(owned, [record])
+            except Exception:
+                async with transaction(self._pool) as connection:
+                    await positions.acquit(connection, owned.topic, owned.partition, record.offset)
+                raise
         owned.one_by_one = False
 
     async def _until_done(self, owned: Owned, records: Sequence[Record]) -> None:
@@ -208,7 +253,7 @@ class Consumer:
                 owned.forget()
                 if isinstance(error, Fenced | Halted) or not isinstance(error, Exception):
                     raise
-                if is_infrastructure(error):
+                if is_infrastructure(error) or (is_contention(error) and conflicts >= _CONFLICT_LIMIT):
                     metrics.BATCH_RETRIES.labels(owned.topic, "infrastructure").inc()
                     raise
                 if is_conflict(error) and conflicts < _CONFLICT_LIMIT:
@@ -225,12 +270,16 @@ class Consumer:
                     partition=owned.partition,
                     first_offset=records[0].offset,
                     records=len(records),
+                    **(describe(records[0]) if len(records) == 1 else {}),
                 )
-                if failures < 2:
+                # What a flush rejects, such as an event that is too large, it would reject again.
+                if failures < 2 and not isinstance(error, Rejected):
                     continue
                 if len(records) == 1:
-                    detail = f"{type(error).__name__} at every attempt"
-                    await bury_record(self._pool, owned, records[0], "failed", detail)
+                    reason, detail = "failed", f"{type(error).__name__} at every attempt"
+                    if isinstance(error, Rejected):
+                        reason, detail = error.reason, error.detail
+                    await bury_record(self._pool, owned, records[0], reason, detail)
                     self._count(1, 1)
                     return
                 for record in records:
@@ -283,7 +332,7 @@ class Consumer:
         if consumer is None:
             return
         for partition in self._to_seek & self._owned.keys():
-            consumer.seek(partition, self._owned[partition].next_offset)
+            self._seek(consumer, partition, self._owned[partition].next_offset)
         self._to_seek.clear()
         if not waiting:
             return
@@ -291,15 +340,12 @@ class Consumer:
         ends = await consumer.end_offsets(waiting)
         for partition in waiting:
             topic = partition.topic.removeprefix(self._settings.topic_prefix)
-            async with transaction(self._pool) as connection:
-                claim = await positions.claim(
-                    connection,
-                    topic,
-                    partition.partition,
-                    log_start=starts[partition],
-                    log_end=ends[partition],
-                    cluster_id=self._cluster_id,
-                )
+            claim = await self._claim(topic, partition.partition, starts[partition], ends[partition])
+            if claim.next_offset > ends[partition]:  # the owner before was reading on when we asked for the end
+                ends |= await consumer.end_offsets([partition])
+            positions.check_bounds(
+                topic, partition.partition, claim.next_offset, log_start=starts[partition], log_end=ends[partition]
+            )
             if partition not in self._assigned:
                 continue  # revoked meanwhile; the next owner raises the epoch again
             owned = Owned(
@@ -315,12 +361,22 @@ class Consumer:
             log.info("partition_claimed", topic=topic, partition=partition.partition, epoch=claim.epoch)
             if claim.suspect_count >= _KILL_LIMIT and claim.suspect_offset == claim.next_offset:
                 await self._bury_killer(consumer, partition, owned)
-            consumer.seek(partition, owned.next_offset)
+            self._seek(consumer, partition, owned.next_offset)
         self._joined = True
+
+    async def _claim(self, topic: str, partition: int, log_start: int, log_end: int) -> Claim:
+        """Claim it, however long an owner that froze inside a batch holds its row, or the database is away."""
+        async for attempt in self._patiently():
+            with attempt:
+                async with transaction(self._pool) as connection:
+                    claim = await positions.claim(
+                        connection, topic, partition, log_start=log_start, log_end=log_end, cluster_id=self._cluster_id
+                    )
+        return claim
 
     async def _bury_killer(self, consumer: AIOKafkaConsumer, partition: TopicPartition, owned: Owned) -> None:
         """Put aside the record that killed its process three times running."""
-        consumer.seek(partition, owned.next_offset)
+        self._seek(consumer, partition, owned.next_offset)
         for _ in range(50):
             fetched = await consumer.getmany(partition, timeout_ms=200, max_records=1)
             for record in fetched.get(partition, ()):
@@ -335,9 +391,14 @@ class Consumer:
         ends = await consumer.end_offsets(partitions)
         for partition in partitions:
             owned = self._owned[partition]
-            where = f"{owned.topic} partition {owned.partition}"
-            positions.check_bounds(where, owned.next_offset, log_start=starts[partition], log_end=ends[partition])
-            consumer.seek(partition, owned.next_offset)
+            positions.check_bounds(
+                owned.topic,
+                owned.partition,
+                owned.next_offset,
+                log_start=starts[partition],
+                log_end=ends[partition],
+            )
+            self._seek(consumer, partition, owned.next_offset)
 
     def _fenced(self, partition: TopicPartition, owned: Owned, fenced: Fenced) -> None:
         metrics.FENCED.labels(owned.topic).inc()
@@ -355,25 +416,27 @@ class Consumer:
         }
         if not offsets or time.monotonic() < self._hint_after:
             return
-        self._hint_after = time.monotonic() + 1.0
+        self._hint_after = time.monotonic() + _HINT_SECONDS
         try:
-            await consumer.commit(offsets)
+            # Bounded, because aiokafka tries again for as long as the broker is away.
+            async with asyncio.timeout(_HINT_SECONDS):
+                await consumer.commit(offsets)
             self._hinted.update(offsets)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             log.debug("offset_hint_failed", error=repr(error))
 
     def _patiently(self) -> AsyncIterator[stamina.Attempt]:
-        """Attempts without end, with backoff, for as long as the infrastructure is away."""
+        """Attempts with backoff, for as long as the infrastructure is away and nobody asks to stop."""
         return stamina.retry_context(
             on=self._note_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=3.0, wait_jitter=0.1
         ).__aiter__()
 
     def _note_away(self, error: Exception) -> bool:
-        away = is_infrastructure(error)
-        if away:
-            self.infrastructure_away = True
-            log.warning("infrastructure_away", error=repr(error))
-        return away
+        if not _passes(error):
+            return False
+        self.infrastructure_away = True
+        log.warning("infrastructure_away", error=repr(error))
+        return not self._stopping
 
     async def unread(self) -> int:
         """Records of this service's topics, on every partition, that no owner has committed. Asks broker and database.
@@ -382,29 +445,47 @@ class Consumer:
         """
         if not self._joined:
             raise ConnectionError("the consumer has not joined its group")
-        if self._observer is None:
-            # A connection of its own: the broker answers one request of a connection at a time, and the consumer's
-            # own always has a fetch that waits for records.
-            self._observer = new_observer(self._settings)
-            await self._observer.start()
-        ends = await self._observer.end_offsets(self._partitions)
+        observer = await self._observe()
+        ends = await observer.end_offsets(self._partitions)
         rows = await self._pool.fetch("SELECT topic, partition, next_offset FROM consumer_position")
         places = {
             TopicPartition(self._settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]
             for row in rows
         }
         if missing := [partition for partition in self._partitions if partition not in places]:
-            places |= await self._observer.beginning_offsets(missing)
+            places |= await observer.beginning_offsets(missing)
         return sum(max(0, end - places[partition]) for partition, end in ends.items())
+
+    async def _observe(self) -> AIOKafkaConsumer:
+        """A connection of its own for asking about offsets: the broker answers one request of a connection at a time,
+        and the consumer's own always has a fetch that waits for records."""
+        async with self._observing:
+            if self._observer is None:
+                observer = new_observer(self._settings)
+                try:
+                    await observer.start()
+                except BaseException:
+                    await stop_client(observer)
+                    raise
+                self._observer = observer
+            return self._observer
 
     def assigned(self, partitions: Iterable[TopicPartition]) -> None:
         """Called by the group: these are ours now, if nobody else claims them."""
         self._assigned = set(partitions)
         for partition in set(self._owned) - self._assigned:
-            del self._owned[partition]
+            owned = self._owned.pop(partition)
+            with contextlib.suppress(KeyError):  # somebody else's to tell now
+                metrics.LAG.remove(owned.topic, str(owned.partition))
+        self._sought.clear()
         # Kept ones are still ours unless somebody raised their epoch meanwhile, which the next batch would find.
         self._to_seek = set(self._owned)
         self._joined = self._joined or not self._assigned
+
+
+def _passes(error: BaseException) -> bool:
+    """Whether waiting helps: something is away, or others hold what is needed."""
+    return is_infrastructure(error) or is_contention(error)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's base is untyped

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from aiokafka import ConsumerRecord
 
-from mentorstream_events import derived_id
+from mentorstream_events import SequenceNumber, derived_id
 
 from .outbox import write_raw
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .database import Connection
 
 _PACK: Final = msgspec.msgpack.Encoder()
-_HEADERS: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+_HEADERS: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]])
 _COLUMNS: Final = "id, topic, partition, record_offset, reason, detail, key, headers, value, created_at, redriven_at"
 
 _BURY: Final = """
@@ -54,7 +54,7 @@ class DeadLetter:
     reason: str
     detail: str
     key: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes | None]]
     value: bytes | None
     created_at: datetime
     redriven_at: datetime | None
@@ -69,7 +69,7 @@ async def bury(connection: Connection, topic: str, burials: Sequence[Burial]) ->
             burial.record.partition,
             burial.record.offset,
             burial.reason,
-            burial.detail[:1000],
+            burial.detail[:1000].replace("\0", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL stores no NUL
             burial.record.key,
             _PACK.encode(list(burial.record.headers)),
             burial.record.value,
@@ -114,7 +114,7 @@ async def redrive(connection: Connection, service: str, letter: DeadLetter, *, f
     if not force and await _subject_changed(connection, letter, key, attributes):
         raise ValueError(f"newer events of {key} were handled since; redriving would apply an older fact over them")
     new_id = str(derived_id("redrive", letter.id))
-    attributes["ce_redriveof"] = attributes.get("ce_id", str(letter.id).encode())
+    attributes["ce_redriveof"] = attributes.get("ce_id") or str(letter.id).encode()
     attributes["ce_redrivefor"] = service.encode()
     attributes["ce_id"] = new_id.encode()
     attributes["ce_source"] = service.encode()
@@ -131,18 +131,23 @@ async def delete_expired(connection: Connection) -> int:
     return int(status.rsplit(" ", 1)[-1])
 
 
-async def _subject_changed(connection: Connection, letter: DeadLetter, key: str, attributes: dict[str, bytes]) -> bool:
+async def _subject_changed(
+    connection: Connection, letter: DeadLetter, key: str, attributes: dict[str, bytes | None]
+) -> bool:
     source, sequence = attributes.get("ce_source"), attributes.get("ce_sequence")
     if source is None or sequence is None:
         return False
+    try:
+        own = SequenceNumber.parse(sequence.decode("ascii", "replace"))
+    except ValueError:
+        return False  # it was never in any order
     seen = await connection.fetchrow(
         "SELECT incarnation, number FROM sequence_seen WHERE topic = $1 AND source = $2 AND key = $3",
         letter.topic,
         source.decode("utf-8", "replace"),
         key,
     )
-    own = sequence.decode("ascii", "replace").split(".")
-    return seen is not None and len(own) == 2 and (seen["incarnation"], seen["number"]) > (int(own[0]), int(own[1]))
+    return seen is not None and (seen["incarnation"], seen["number"]) > own
 
 
 def _dead_letter(row: Any) -> DeadLetter:

@@ -20,15 +20,23 @@ INFRASTRUCTURE_SQLSTATES: Final[dict[str, str]] = {
     "25P04": "transaction took too long",
     "28": "invalid authorisation: an operator is changing roles",
     "3D": "invalid catalogue name: the database is being restored",
+    "3F": "invalid schema name: the migrations have not run",
+    "42P01": "undefined table: a migration has not run, or runs now",
+    "42501": "insufficient privilege: a migration has not run, or runs now",
+    "42703": "undefined column: a migration has not run, or runs now",
+    "42883": "undefined function: a migration has not run, or runs now",
     "53": "insufficient resources: connections, memory, disk",
     "57": "operator intervention: shutdown, cancel, crash",
     "58": "system error: I/O",
+    "XX": "internal error: damaged data, a fault of the server",
 }
-CONFLICT_SQLSTATES: Final[dict[str, str]] = {
-    "23": "integrity constraint violation",
+# Who else was at it, not what was written: no record is to blame, however often it comes back.
+CONTENTION_SQLSTATES: Final[dict[str, str]] = {
+    "0A000": "a prepared statement outlived a migration",
     "40": "transaction rollback: deadlock, serialisation failure",
     "55P03": "lock not available in time",
 }
+CONFLICT_SQLSTATES: Final[dict[str, str]] = {"23": "integrity constraint violation", **CONTENTION_SQLSTATES}
 INFRASTRUCTURE_ERRORS: Final[tuple[type[BaseException], ...]] = (
     OSError,
     TimeoutError,
@@ -45,6 +53,8 @@ INFRASTRUCTURE_ERRORS: Final[tuple[type[BaseException], ...]] = (
     kafka.UnknownProducerId,
     kafka.DuplicateSequenceNumber,
 )
+# OSErrors that speak of names in a file system, where records may choose the name: the zone "America" is a directory.
+_NOT_INFRASTRUCTURE: Final = (FileExistsError, IsADirectoryError, NotADirectoryError)
 
 
 class Rejected(ValueError):
@@ -85,9 +95,14 @@ def is_infrastructure(error: BaseException) -> bool:
         return _listed(error, INFRASTRUCTURE_SQLSTATES)
     if isinstance(error, kafka.KafkaError) and bool(error.retriable):
         return True
-    return isinstance(error, INFRASTRUCTURE_ERRORS)
+    return isinstance(error, INFRASTRUCTURE_ERRORS) and not isinstance(error, _NOT_INFRASTRUCTURE)
 
 
 def is_conflict(error: BaseException) -> bool:
     """Whether another transaction got there first, so that loading and deciding again helps."""
     return _listed(error, CONFLICT_SQLSTATES)
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether it is a conflict that only time ends: a lock held by others, a deadlock. Never a record's fault."""
+    return _listed(error, CONTENTION_SQLSTATES)

@@ -92,6 +92,8 @@ class ProcessHealth:
             problems["database"] = type(error).__name__
         if process.failed.is_set():
             problems["process"] = "a part of the process failed"
+        elif process.draining:
+            problems["process"] = "stopping"
         if process.relay is not None:
             if process.relay.halted is not None:
                 problems["relay"] = str(process.relay.halted)

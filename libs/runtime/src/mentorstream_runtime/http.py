@@ -130,7 +130,7 @@ def _answer_to(error: Exception) -> Response:
     if is_infrastructure(error) or is_conflict(error):
         log.warning("request_failed", error=repr(error))
         return unavailable().response()
-    log.exception("request_failed")
+    log.error("request_failed", exc_info=error)
     return Problem(500, "Internal error").response()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Final
 
@@ -11,6 +12,18 @@ import structlog
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Their INFO repeats what our own lines and metrics say.
 _QUIET: Final = ("aiokafka", "asyncio", "uvicorn", "uvicorn.access", "stamina", "httpx", "faust", "mode")
+# PostgreSQL's DETAIL quotes the values, or the whole row, that a constraint refused: people's data.
+_DETAIL: Final = re.compile(
+    r"^DETAIL: .*?(?=^HINT: |^\n(?:During handling of|The above exception)|\Z)", re.MULTILINE | re.DOTALL
+)
+
+
+def without_row_values(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut out of a traceback what PostgreSQL quotes of the rows."""
+    trace = event.get("exception")
+    if isinstance(trace, str) and "DETAIL: " in trace:
+        event["exception"] = _DETAIL.sub("DETAIL: left out\n", trace)
+    return event
 
 
 def configure_logging(service: str, level: str) -> None:
@@ -21,6 +34,7 @@ def configure_logging(service: str, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
+        without_row_values,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -87,7 +87,7 @@ async def write_outbox(
 
 
 async def write_raw(
-    connection: Connection, *, topic: str, key: str, value: bytes | None, headers: Iterable[tuple[str, bytes]]
+    connection: Connection, *, topic: str, key: str, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
 ) -> None:
     """Store one record as it is, with a new sequence number in its headers: what a redrive publishes."""
     incarnation, number = (await _draw(connection, Counter({(topic, key): 1})))[topic, key]

@@ -19,7 +19,9 @@ _CLAIM: Final = """
         epoch = position.epoch + 1,
         -- Rewound by an operator: from the log's first record, wherever retention has left that.
         next_offset = CASE WHEN position.next_offset < 0 THEN excluded.next_offset ELSE position.next_offset END,
-        claims_without_progress = position.claims_without_progress + 1,
+        -- One that found nothing to read says nothing about the records.
+        claims_without_progress = CASE WHEN position.next_offset < $5 THEN position.claims_without_progress + 1
+                                       ELSE 0 END,
         updated_at = clock_timestamp()
     RETURNING epoch, next_offset, cluster_id, claims_without_progress, suspect_offset, suspect_count
 """
@@ -35,6 +37,10 @@ _SUSPECT: Final = """
     UPDATE consumer_position SET
         suspect_count = CASE WHEN suspect_offset = $3 THEN suspect_count + 1 ELSE 1 END, suspect_offset = $3
     WHERE topic = $1 AND partition = $2 AND epoch = $4
+"""
+_ACQUIT: Final = """
+    UPDATE consumer_position SET suspect_count = suspect_count - 1
+    WHERE topic = $1 AND partition = $2 AND suspect_offset = $3 AND suspect_count > 0
 """
 
 
@@ -54,18 +60,17 @@ async def claim(
 ) -> Claim:
     """Raise the epoch, which fences the owner before. Waits for a batch of theirs that is under way.
 
-    Raises Halted where the row and the broker's log do not belong together.
+    That batch may read beyond `log_end`, so hold the place against the log's bounds afterwards: `check_bounds`.
+    Raises Halted for a row that was written about another cluster.
     """
-    row = await connection.fetchrow(_CLAIM, topic, partition, log_start, cluster_id)
+    row = await connection.fetchrow(_CLAIM, topic, partition, log_start, cluster_id, log_end)
     assert row is not None  # noqa: S101 - an upsert returns its row
-    where = f"{topic} partition {partition}"
     if row["cluster_id"] != cluster_id:
         raise Halted(
             "other_cluster",
-            f"{where} was read from cluster {row['cluster_id']}; this broker is cluster {cluster_id}",
+            f"{topic} partition {partition} was read from cluster {row['cluster_id']}; this one is {cluster_id}",
             "docs/operations/broker-replaced.md",
         )
-    check_bounds(where, row["next_offset"], log_start=log_start, log_end=log_end)
     return Claim(
         epoch=row["epoch"],
         next_offset=row["next_offset"],
@@ -75,8 +80,9 @@ async def claim(
     )
 
 
-def check_bounds(where: str, next_offset: int, *, log_start: int, log_end: int) -> None:
+def check_bounds(topic: str, partition: int, next_offset: int, *, log_start: int, log_end: int) -> None:
     """Raise Halted where the next record cannot be had: past the end, or expired before it was read."""
+    where = f"{topic} partition {partition}"
     if next_offset > log_end:
         raise Halted(
             "offset_past_end",
@@ -119,6 +125,11 @@ async def rewind(connection: Connection, topics: Sequence[str] | None = None) ->
         topics,
     )
     return int(status.rsplit(" ", 1)[-1])
+
+
+async def acquit(connection: Connection, topic: str, partition: int, offset: int) -> None:
+    """Take a suspicion back: the process is alive, whatever else ended the attempt, and whoever owns the row now."""
+    await connection.execute(_ACQUIT, topic, partition, offset)
 
 
 def group_name(settings: RuntimeSettings, service: str) -> str:

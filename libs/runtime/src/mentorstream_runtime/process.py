@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
@@ -94,7 +94,7 @@ class Process(Generic[SettingsT]):
         self._servers: list[HttpServer] = []
         self._runtime: Runtime[SettingsT] | None = None
         self._health: HttpServer | None = None
-        self._draining = False
+        self.draining = False
         self.consumer: Consumer | None = None
         self.relay: Relay | None = None
         self.timers: Timers | None = None
@@ -159,11 +159,16 @@ class Process(Generic[SettingsT]):
         self._spawn("relay", self.relay.run())
         if parts.readers:
             self.consumer = Consumer(self._name, settings, pool, wakeups, parts.readers)
-            self._spawn("consumer", self.consumer.run())
+            self._spawn("consumer", self._when_checked(self.relay, self.consumer.run))
             self._spawn("watchdog", self._watch(self.consumer))
         self.timers = Timers(settings, runtime.clock, wakeups, parts.timers)
-        self._spawn("timers", self.timers.run())
+        self._spawn("timers", self._when_checked(self.relay, self.timers.run))
         self._spawn("housekeeping", self._keep_house(pool))
+
+    async def _when_checked(self, relay: Relay, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Decide nothing on a restored database: what it numbers would be taken for repeats."""
+        await relay.checked.wait()
+        await run()
 
     async def _replay(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
         self.replayed = await replay_topics(self._name, runtime.settings, runtime.pool, parts.readers)
@@ -171,7 +176,7 @@ class Process(Generic[SettingsT]):
 
     async def drain(self) -> None:
         """Stop taking work, finish what is under way, publish the outbox; at most `drain_seconds`."""
-        self._draining = True
+        self.draining = True
         deadline = time.monotonic() + self._settings.drain_seconds
         for server in self._servers:
             server.should_exit = server is not self._health  # health answers to the end
@@ -182,21 +187,20 @@ class Process(Generic[SettingsT]):
         for part, names in ((self.consumer, ["consumer"]), (self.timers, ["timers"]), (self.relay, ["relay", "api"])):
             if part is not None:
                 part.stop()
+            if self.relay is not None and not self.relay.checked.is_set() and part is not self.relay:
+                await _cancel([self._tasks.pop(name) for name in names if name in self._tasks])  # never began
             tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
             if tasks:
                 _, late = await asyncio.wait(tasks, timeout=max(0.2, deadline - time.monotonic()))
                 for task in late:
                     log.warning("not_drained", task=task.get_name())
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await _cancel(late)
         for server in self._servers:
             server.should_exit = True
         rest = list(self._tasks.values())
         if rest:
-            await asyncio.wait(rest, timeout=1.0)
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
+            _, late = await asyncio.wait(rest, timeout=0.5)
+            await _cancel(late)
         self._tasks.clear()
 
     async def _pool(self, url: str, size: int, role: str) -> Pool:
@@ -208,7 +212,7 @@ class Process(Generic[SettingsT]):
 
         async def close() -> None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(0.5):
                     await pool.close()
                 return
             pool.terminate()
@@ -232,7 +236,7 @@ class Process(Generic[SettingsT]):
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         """A part that ends by itself, other than by halting, is a failure of the process, whatever ended it."""
-        if self._draining:
+        if self.draining:
             return
         if task.cancelled():
             log.error("task_failed", task=task.get_name(), error="cancelled")
@@ -266,6 +270,14 @@ class Process(Generic[SettingsT]):
                 async with transaction(pool) as connection:
                     await delete_expired(connection)
             await asyncio.sleep(_HOUR_SECONDS)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they are gone, but not for one that cannot let go."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=0.5)
 
 
 def main(

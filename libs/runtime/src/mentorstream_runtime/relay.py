@@ -8,7 +8,9 @@ Rows are deleted one by one after the acknowledgement, never up to a position: r
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +21,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from mentorstream_events import TOPICS, SequenceNumber
 
 from . import metrics
-from .broker import new_producer, read_partitions, tail_reader
+from .broker import new_producer, read_partitions, stop_client, tail_reader
 from .database import Pool, transaction
 from .errors import Halted, is_infrastructure
 from .outbox import LANES
@@ -27,13 +29,20 @@ from .settings import RuntimeSettings
 from .wakeups import Wakeups, wait_for
 
 log = structlog.get_logger(__name__)
-_UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes]])
+_UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]])
 _TAIL_RECORDS: Final = 50
+_SILENT_SECONDS: Final = 5.0
+_RELEASE_SECONDS: Final = 1.0
 
+# A relay counts while its lease lasts, whether or not it holds a lane: so that a new one gets its share.
+_BE_COUNTED: Final = """
+    INSERT INTO outbox_relay (name, expires_at) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
+    ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at
+"""
 _HOLD_LANES: Final = """
     WITH alive AS (
-        SELECT count(DISTINCT holder) FILTER (WHERE holder <> $1) + 1 AS relays
-        FROM outbox_lane WHERE expires_at > clock_timestamp()
+        SELECT count(*) FILTER (WHERE name <> $1) + 1 AS relays
+        FROM outbox_relay WHERE expires_at > clock_timestamp()
     ),
     share AS (SELECT ceil($3::numeric / relays)::int AS lanes FROM alive),
     mine AS (
@@ -49,6 +58,10 @@ _HOLD_LANES: Final = """
                           THEN clock_timestamp() + make_interval(secs => $2) ELSE '-infinity' END
     WHERE lane.lane IN (SELECT lane FROM mine) OR lane.holder = $1
     RETURNING lane.lane, lane.holder
+"""
+_RELEASE_LANES: Final = """
+    WITH gone AS (DELETE FROM outbox_relay WHERE name = $1 OR expires_at < clock_timestamp() - interval '1 hour')
+    UPDATE outbox_lane SET holder = NULL, expires_at = '-infinity' WHERE holder = $1
 """
 _PENDING: Final = """
     SELECT position, topic, key, headers, value FROM outbox
@@ -71,6 +84,8 @@ class Relay:
         self._stopping = False
         self.healthy = False
         self.halted: Halted | None = None
+        # Set once nothing on the topics is newer than this database. Until then nothing may draw a number from it.
+        self.checked = asyncio.Event()
 
     def stop(self) -> None:
         """Publish what the lanes still hold, then end `run`."""
@@ -80,13 +95,12 @@ class Relay:
     async def run(self) -> None:
         """Publish until stopped. A broker or database that is away is waited for."""
         delay = 0.1
-        checked = False
         try:
             while True:
                 try:
-                    if not checked:
+                    if not self.checked.is_set():
                         await self._refuse_if_behind()
-                        checked = True
+                        self.checked.set()
                     idle = await self._turn()
                     self.healthy, delay = True, 0.1
                     if idle and self._stopping:
@@ -140,6 +154,7 @@ class Relay:
 
     async def _hold_lanes(self) -> None:
         lease = self._settings.lane_lease_seconds
+        await self._pool.execute(_BE_COUNTED, self._settings.instance, lease)
         rows = await self._pool.fetch(_HOLD_LANES, self._settings.instance, lease, LANES)
         self._lanes = sorted(row["lane"] for row in rows if row["holder"] is not None)
         self._renew_at = time.monotonic() + lease / 3
@@ -147,46 +162,50 @@ class Relay:
 
     async def _release_lanes(self) -> None:
         try:
-            await self._pool.execute(
-                "UPDATE outbox_lane SET holder = NULL, expires_at = '-infinity' WHERE holder = $1",
-                self._settings.instance,
-            )
+            async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._pool.execute(_RELEASE_LANES, self._settings.instance)
         except Exception as error:  # the lease ends by itself
             log.info("lanes_not_released", error=repr(error))
 
     async def _publish(self, rows: list[Any]) -> None:
         """Send rows in order, as whole batches for each partition, and wait until all are acknowledged."""
         producer = await self._open_producer()
-        builders: dict[TopicPartition, Any] = {}
-        acknowledgements: list[asyncio.Future[Any]] = []
+        batches: dict[TopicPartition, list[Any]] = {}
         counts: dict[str, int] = {}
         for row in rows:
             topic, key = row["topic"], row["key"].encode()
             target = TopicPartition(self._settings.topic_prefix + topic, await self._partition(producer, topic, key))
             record = {"key": key, "value": row["value"], "timestamp": None, "headers": _UNPACK.decode(row["headers"])}
-            builder = builders.get(target) or producer.create_batch()
-            if builder.append(**record) is None:
-                # Full. The next one of this partition goes behind it, in the same producer: order holds.
-                acknowledgements.append(await self._send(producer, builder, target))
-                builder = producer.create_batch()
-                if builder.append(**record) is None:
-                    raise ValueError(f"outbox row {row['position']} is larger than a batch")
-            builders[target] = builder
+            builders = batches.setdefault(target, [])
+            # An empty batch takes any one record. A full one refuses the next.
+            if not builders or builders[-1].append(**record) is None:
+                builders.append(producer.create_batch())
+                builders[-1].append(**record)
             counts[topic] = counts.get(topic, 0) + 1
-        for target, builder in builders.items():
-            acknowledgements.append(await self._send(producer, builder, target))
-        results = await asyncio.gather(*acknowledgements, return_exceptions=True)
-        for result in results:
+        sending = asyncio.gather(
+            *(self._send(producer, builders, target) for target, builders in batches.items()), return_exceptions=True
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(sending), _SILENT_SECONDS)
+        if not sending.done():  # an idempotent producer tries for ever; say so meanwhile
+            self.healthy = False
+            log.warning("broker_silent", seconds=_SILENT_SECONDS)
+        for result in await sending:
             if isinstance(result, BaseException):
                 raise result
         for topic, count in counts.items():
             metrics.PUBLISHED.labels(topic).inc(count)
 
     @staticmethod
-    async def _send(producer: AIOKafkaProducer, builder: Any, target: TopicPartition) -> asyncio.Future[Any]:
-        builder.close()
-        future: asyncio.Future[Any] = await producer.send_batch(builder, target.topic, partition=target.partition)
-        return future
+    async def _send(producer: AIOKafkaProducer, builders: Sequence[Any], target: TopicPartition) -> None:
+        """Send one partition's batches, each when the one before was acknowledged.
+
+        A batch that gives up (no leader for long) before it was numbered would not stop the one behind it, and readers
+        would then take its events, which come late, for repeats.
+        """
+        for builder in builders:
+            builder.close()
+            await (await producer.send_batch(builder, target.topic, partition=target.partition))
 
     async def _partition(self, producer: AIOKafkaProducer, topic: str, key: bytes) -> int:
         partitions = sorted(await producer.partitions_for(self._settings.topic_prefix + topic))
@@ -202,10 +221,7 @@ class Relay:
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                await asyncio.wait_for(producer.stop(), 2.0)
-            except Exception as error:
-                log.info("producer_not_stopped", error=repr(error))
+            await stop_client(producer)
 
     async def _refuse_if_behind(self) -> None:
         """Halt when a topic holds newer events of this service than its database drew: the database is a restored one.
@@ -226,9 +242,12 @@ class Relay:
                 for partition, records in (await consumer.getmany(timeout_ms=200)).items():
                     for record in records:
                         headers = dict(record.headers)
-                        if headers.get("ce_source") == source and "ce_sequence" in headers and record.key:
-                            name = record.topic.removeprefix(self._settings.topic_prefix)
-                            seen[name, record.key.decode()] = SequenceNumber.parse(headers["ce_sequence"].decode())
+                        if headers.get("ce_source") != source:
+                            continue
+                        with contextlib.suppress(ValueError, AttributeError):  # poison; it is its readers' to bury
+                            name = record.topic.removeprefix(self._settings.topic_prefix), record.key.decode()
+                            number = SequenceNumber.parse(headers.get("ce_sequence", b"").decode())
+                            seen[name] = max(number, seen.get(name, number))
                     places[partition] = records[-1].offset + 1
                 for partition in ends:  # beyond what compaction or control records left out
                     places[partition] = max(places[partition], await consumer.position(partition))

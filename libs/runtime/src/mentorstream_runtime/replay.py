@@ -50,6 +50,9 @@ async def replay_topics(
                     log_end=ends[partition],
                     cluster_id=cluster_id,
                 )
+            positions.check_bounds(
+                topic, partition.partition, claim.next_offset, log_start=starts[partition], log_end=ends[partition]
+            )
             owned[partition] = Owned(topic, partition.partition, readers[topic](), claim.epoch, claim.next_offset)
             consumer.seek(partition, claim.next_offset)
         places = {partition: item.next_offset for partition, item in owned.items()}
