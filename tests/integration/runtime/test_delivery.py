@@ -4,88 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import pytest
 from tests.integration.runtime import toy
-from tests.support.records import event, eventually, publish, publish_raw, read_events
-from tests.support.services import settings_for
+from tests.integration.runtime.bench import Bench, has_read_all, registrations
+from tests.support.records import event, eventually, publish_raw, read_events
 
 from mentorstream_runtime import positions
 from mentorstream_runtime.process import Process
 from mentorstream_runtime.settings import RuntimeSettings
-
-if TYPE_CHECKING:
-    from tests.support.shared_servers import Database
-
-    from mentorstream_local.stack import Servers
-
-
-class Bench:
-    """One test's servers, and what is asked of them."""
-
-    def __init__(self, servers: Servers, database: Database, prefix: str) -> None:
-        self.servers, self.database, self.prefix = servers, database, prefix
-
-    def settings(self, instance: str = "one", **overrides: Any) -> RuntimeSettings:
-        return settings_for(
-            RuntimeSettings,
-            self.servers,
-            self.database,
-            self.prefix,
-            service="matching",
-            instance=instance,
-            **overrides,
-        )
-
-    def process(self, instance: str = "one", **overrides: Any) -> Process[RuntimeSettings]:
-        return Process("matching", self.settings(instance, **overrides), toy.build, mode="worker")
-
-    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(self.database.url("mentorstream_matching_worker"))
-        try:
-            return list(await connection.fetch(query, *arguments))
-        finally:
-            await connection.close()
-
-    async def count(self, table: str) -> int:
-        return int((await self.fetch(f"SELECT count(*) FROM {table}"))[0][0])
-
-    async def publish(self, *items: Any) -> None:
-        await publish(self.servers.kafka_bootstrap, self.prefix, items)
-
-    async def until_stored(self, expected: int) -> None:
-        async def stored() -> bool:
-            return await self.count("toy") >= expected and await self.count("outbox") == 0
-
-        await eventually(stored, what=f"{expected} rows stored and the outbox empty")
-
-    async def check_complete(self, programs: int, each: int) -> None:
-        """Every registration once, in order, and its event published once, in order."""
-        rows = await self.fetch("SELECT * FROM toy")
-        places = {row["participant_id"]: row["place"] for row in rows}
-        assert len(rows) == programs * each
-        expected = {toy.registration(p, n).participant_id: n for p in range(programs) for n in range(1, each + 1)}
-        assert places == expected
-        published = await read_events(self.servers.kafka_bootstrap, self.prefix, "matches")
-        by_key: dict[str, list[int]] = {}
-        for item in published:
-            assert item.sequence is not None
-            by_key.setdefault(item.key, []).append(item.sequence.number)
-        distinct = {key: sorted(set(numbers)) for key, numbers in by_key.items()}
-        assert all(numbers == list(range(1, each + 1)) for numbers in distinct.values())
-        assert len(distinct) == programs
-
-
-@pytest.fixture
-async def bench(servers: Servers, database: Database, topic_prefix: str) -> Bench:
-    await toy.create_table(database.url("mentorstream_matching_owner"))
-    return Bench(servers, database, topic_prefix)
-
-
-def registrations(programs: int, each: int, start: int = 1) -> list[Any]:
-    return [event(toy.registration(p, n), number=n) for n in range(start, start + each) for p in range(programs)]
 
 
 async def test_each_record_is_handled_once_and_its_events_published_in_order(bench: Bench) -> None:
@@ -112,15 +39,26 @@ async def test_three_workers_that_join_and_leave_lose_and_repeat_nothing(bench: 
             await bench.publish(*registrations(8, 10, start=start))
             await asyncio.sleep(0.1)
 
+    async def scrape(process: Process[RuntimeSettings]) -> None:
+        while True:
+            assert process.consumer is None or process.consumer.lag >= 0
+            await asyncio.sleep(0)
+
+    scrapes: list[asyncio.Task[None]] = []
     feeding = asyncio.create_task(feed())
     async with contextlib.AsyncExitStack() as stack:
         for name in ("one", "two", "three"):
-            await stack.enter_async_context(bench.process(name))
+            process = await stack.enter_async_context(bench.process(name))
+            scrapes.append(asyncio.create_task(scrape(process)))
             await asyncio.sleep(0.4)
         async with bench.process("four"):
             await asyncio.sleep(0.4)
         await feeding
         await bench.until_stored(960)
+        for task in scrapes:
+            assert not task.done(), "asking for the lag failed in the middle of a rebalance"
+            task.cancel()
+        await asyncio.gather(*scrapes, return_exceptions=True)
     await bench.check_complete(8, 120)
 
 
@@ -130,13 +68,8 @@ async def test_repeats_are_dropped_by_sequence(bench: Bench) -> None:
     async with bench.process() as process:
         await bench.until_stored(20)
         assert process.consumer is not None
-        await eventually(lambda: _is_read(process), what="everything read")
+        await eventually(lambda: has_read_all(process), what="everything read")
     await bench.check_complete(2, 10)
-
-
-async def _is_read(process: Process[RuntimeSettings]) -> bool:
-    assert process.consumer is not None
-    return process.consumer.ready and await process.consumer.unread() == 0
 
 
 async def test_a_worker_with_an_old_epoch_writes_nothing(bench: Bench) -> None:
@@ -257,7 +190,7 @@ async def test_a_rewound_consumer_changes_nothing(bench: Bench) -> None:
 
         async def again() -> bool:
             rows = await bench.fetch("SELECT sum(next_offset) FROM consumer_position")
-            return bool(rows[0][0] == 60) and await _is_read(process)
+            return bool(rows[0][0] == 60) and await has_read_all(process)
 
         # Nothing new arrives: it has to notice by itself that it was fenced, and to begin anew.
         await eventually(again, what="everything read again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,11 +13,11 @@ import asyncpg
 from mentorstream_events import Event, Value
 from mentorstream_events.matches import ParticipantWaitlisted
 from mentorstream_events.registrations import ParticipantRegistered
-from mentorstream_events.values import Profile
+from mentorstream_events.values import Profile, Reason
 from mentorstream_runtime.database import Connection
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing, emit
-from mentorstream_runtime.process import Parts, Runtime
+from mentorstream_runtime.process import Parts, Runtime, main
 from mentorstream_runtime.settings import RuntimeSettings
 
 NAMESPACE = UUID("5c1d6a2e-0000-4000-8000-000000000000")
@@ -35,7 +36,7 @@ async def create_table(owner_url: str) -> None:
 
 
 def registration(program: int, number: int, *, industry: str = "teaching") -> ParticipantRegistered:
-    """The n-th registration of a program; `industry` steers the toy: reject, fail, die."""
+    """The n-th registration of a program; `industry` steers the toy, see `ToyHandler`."""
     program_id = uuid5(NAMESPACE, f"program-{program}")
     participant_id = uuid5(program_id, f"participant-{number}")
     return ParticipantRegistered(
@@ -50,7 +51,11 @@ def registration(program: int, number: int, *, industry: str = "teaching") -> Pa
 
 
 class ToyHandler:
-    """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double."""
+    """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double.
+
+    Industries that steer it: reject (unless redriven), fail, die, hang, contended (by others, for eight attempts), huge
+    (what it emits).
+    """
 
     handles: frozenset[type[Value]] = frozenset({ParticipantRegistered})
 
@@ -58,6 +63,7 @@ class ToyHandler:
         self._worker = worker
         self._places: dict[UUID, int] = {}
         self._rows: list[tuple[UUID, UUID, int, str]] = []
+        self._contended = 0
 
     async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
         programs = {event.data.program_id for event in events if isinstance(event.data, ParticipantRegistered)}
@@ -65,12 +71,18 @@ class ToyHandler:
         rows = await connection.fetch(
             "SELECT program_id, max(place) AS place FROM toy WHERE program_id = ANY($1) GROUP BY 1", missing
         )
+        industries = {event.data.profile.industry for event in events if isinstance(event.data, ParticipantRegistered)}
+        if "hang" in industries:
+            await asyncio.sleep(3600)
+        if "contended" in industries and self._contended < 8:
+            self._contended += 1
+            raise asyncpg.LockNotAvailableError("asked to")
         self._places |= dict.fromkeys(missing, 0) | {row["program_id"]: row["place"] for row in rows}
 
     def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
         data = event.data
         assert isinstance(data, ParticipantRegistered)
-        if data.profile.industry == "reject":
+        if data.profile.industry == "reject" and event.redrive_of is None:
             raise Rejected("toy_rejected", "asked to")
         if data.profile.industry == "fail":
             raise ZeroDivisionError("asked to")
@@ -88,7 +100,7 @@ class ToyHandler:
                     organisation_id=data.organisation_id,
                     role="mentee",
                     waiting_since=event.time,
-                    reasons=(),
+                    reasons=(Reason(rule="language", removed=1),) * (20 if data.profile.industry == "huge" else 0),
                 ),
                 time=event.time,
             )
@@ -127,3 +139,7 @@ class ToyTimer:
 def build(runtime: Runtime[RuntimeSettings]) -> Parts:
     """The toy's only wiring."""
     return Parts(readers={"registrations": lambda: ToyHandler(runtime.settings.instance)}, timers=[ToyTimer()])
+
+
+if __name__ == "__main__":
+    main("matching", RuntimeSettings, build)
