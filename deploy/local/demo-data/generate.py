@@ -449,6 +449,22 @@ def _lines(values: Sequence[Json]) -> bytes:
     return ("[\n" + ",\n".join(map(_line, values)) + "\n]\n").encode()
 
 
+def _firsts_and_seconds(entries: Sequence[Entry]) -> Iterator[tuple[str, Sequence[Entry]]]:
+    """Everybody's first program, then, in a file of its own, the second one of those who are in two.
+
+    Two programs book the time of one person in any order; sent one after the other, it is always the same one.
+    """
+    seen: set[str] = set()
+    firsts: list[Entry] = []
+    seconds: list[Entry] = []
+    for entry in entries:
+        (seconds if entry.person.reference in seen else firsts).append(entry)
+        seen.add(entry.person.reference)
+    yield "", firsts
+    if seconds:
+        yield "-second", seconds
+
+
 def build(source: Path) -> Mapping[str, bytes]:
     """Every file, by its path below the output directory."""
     network = Network(source)
@@ -462,15 +478,17 @@ def build(source: Path) -> Mapping[str, bytes]:
         requests = [program["request"] for program in organisation.get("program", ())]
         events = [sender.event("program.configure", request) for request in requests]
         files[f"{folder}/programs.json"] = (json.dumps(events, ensure_ascii=False, indent=2) + "\n").encode()
-        if organisation["sends"] == "csv":
-            rows = [csv_row(entry) for entry in present]
-            mark = organisation.get("byte_order_mark", False)
-            files[f"{folder}/participants.csv"] = _table(rows, mark)
-        elif organisation["sends"] == "ndjson":
-            files[f"{folder}/participants.ndjson"] = "".join(_line(registration(e)) + "\n" for e in present).encode()
-        else:
-            batch = [sender.event("participant.register", registration(entry)) for entry in present]
-            files[f"{folder}/events.json"] = _lines(batch)
+        for suffix, part in _firsts_and_seconds(present):
+            if organisation["sends"] == "csv":
+                mark = organisation.get("byte_order_mark", False)
+                files[f"{folder}/participants{suffix}.csv"] = _table([csv_row(entry) for entry in part], mark)
+            elif organisation["sends"] == "ndjson":
+                files[f"{folder}/participants{suffix}.ndjson"] = "".join(
+                    _line(registration(entry)) + "\n" for entry in part
+                ).encode()
+            else:
+                batch = [sender.event("participant.register", registration(entry)) for entry in part]
+                files[f"{folder}/events{suffix}.json"] = _lines(batch)
         actions = [one for one in network.later if one["organisation"] == name]
         for action in sorted(actions, key=lambda one: int(one["day"])):
             head = {"day": action["day"], "organisation": name}

@@ -21,10 +21,9 @@ DAYS: Final = 28
 EVENT_CONTENT_TYPE: Final = "application/cloudevents+json"
 BATCH_CONTENT_TYPE: Final = "application/cloudevents-batch+json"
 
-_IMPORTS: Final = (
-    ("participants.csv", "text/csv; charset=utf-8"),
-    ("participants.ndjson", "application/x-ndjson"),
-)
+_CONTENT_TYPES: Final = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+# Everybody's first program, then the second one of those who are in two.
+_PARTS: Final = ("", "-second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +177,16 @@ def load(directory: Path = DIRECTORY) -> DemoData:
     for organisation in organisations:
         folder = directory / "organisations" / organisation.name
         programs += _events(organisation.name, folder / "programs.json")
-        if organisation.sends == "events":
-            batches.append(Batch(organisation.name, _events(organisation.name, folder / "events.json")))
-        for name, content_type in _IMPORTS:
-            if name == f"participants.{organisation.sends}":
-                imports.append(Import(organisation.name, folder / name, content_type, _rows(folder / name)))
+        for part in _PARTS:
+            sent = "events" if organisation.sends == "events" else "participants"
+            path = folder / f"{sent}{part}.{'json' if sent == 'events' else organisation.sends}"
+            if part and not path.exists():
+                continue
+            if sent == "events":
+                batches.append(Batch(organisation.name, _events(organisation.name, path)))
+            else:
+                content_type = _CONTENT_TYPES[organisation.sends]
+                imports.append(Import(organisation.name, path, content_type, _rows(path)))
     poison = msgspec.json.decode((directory / "poison.json").read_bytes(), type=_Poison)
     return DemoData(
         organisations=organisations,

@@ -29,7 +29,7 @@ from intake.handlers.credentials import Sealer
 from intake.handlers.partners import Wanted, add_partner
 from mentorstream_events import TOPICS
 from mentorstream_local.demo.clock import DrivenTime, next_step
-from mentorstream_local.demo.data import DAYS, STARTS_AT, DemoData, Erasure, Import
+from mentorstream_local.demo.data import DAYS, STARTS_AT, Batch, DemoData, Erasure, Import
 from mentorstream_local.demo.facts import Facts, read_facts
 from mentorstream_local.demo.invariants import Check, check_all
 from mentorstream_local.demo.partners import Credentials, Partners
@@ -131,17 +131,21 @@ class _Story:
         for event in data.programs:
             await self.partners.send_event(event)
         progress(f"{len(data.programs)} programs of {len(data.organisations)} organisations configured")
-        imports = {item.organisation: item for item in data.imports}
-        batches = {batch.organisation: batch for batch in data.batches}
         for organisation in data.organisations:
-            if organisation.name in imports:
-                item = imports[organisation.name]
-                sending = self.partners.send_import(item, _rows_of(item))
-            else:
-                sending = self.partners.send_batch(batches[organisation.name])
-            # Disturbed while it is being sent, which is when it hurts.
-            await asyncio.gather(sending, disturb(organisation.name))
-            await self.time.settle()
+            # Disturbed while the first file is being sent, which is when it hurts.
+            disturbance: Awaitable[None] = disturb(organisation.name)
+            sent: list[Import | Batch] = [*data.imports, *data.batches]
+            for item in sent:
+                if item.organisation == organisation.name:
+                    sending = (
+                        self.partners.send_import(item, _rows_of(item))
+                        if isinstance(item, Import)
+                        else self.partners.send_batch(item)
+                    )
+                    await asyncio.gather(sending, disturbance)
+                    disturbance = _nothing("")
+                    await self.time.settle()
+            await disturbance
             progress(f"{organisation.title}: {organisation.sends}, by {organisation.authentication}")
         await self._answer_all()
 

@@ -88,7 +88,7 @@ class Partners:
 
     async def send_import(self, item: Import, rows: list[tuple[str, str]]) -> None:
         """A file, every row of which must be accepted. `rows` are program and reference of each."""
-        headers = {"idempotency-key": f"{item.organisation}-first-import"}
+        headers = {"idempotency-key": f"{item.organisation}-{item.path.stem}"}
         answer = await self._accepted(
             item.organisation, "/v1/imports", item.content_type, item.path.read_bytes(), headers
         )
