@@ -91,20 +91,24 @@ def test_servers_that_the_environment_names_are_used(tmp_path: Path, monkeypatch
 def test_what_a_dead_owner_left_behind_is_ended_by_the_next(tmp_path: Path) -> None:
     dies = """
 import os
+from mentorstream_local.services import MailSinkProcess
 from mentorstream_local.stack import new_ephemeral_stack
 stack = new_ephemeral_stack(own_servers=True)
-stack.postgres.start()
-print(stack.directory, stack.postgres.mark().pid, flush=True)
+mail = MailSinkProcess(stack.directory / "mail")
+for daemon in (stack.postgres, mail):
+    daemon.start()
+print(stack.directory, stack.postgres.mark().pid, mail.mark().pid, flush=True)
 os._exit(1)
 """
-    directory, pid = _python(dies, tmp_path).split()
-    assert "True 1 False False" in _python(
+    directory, *pids = _python(dies, tmp_path).split()
+    assert "[True, True] 1 [False, False] False" in _python(
         f"""
 import os, psutil
 from mentorstream_local.stack import end_abandoned_stacks
-print(psutil.pid_exists({pid}), end_abandoned_stacks(), end="")
-alive = psutil.pid_exists({pid}) and psutil.Process({pid}).status() != psutil.STATUS_ZOMBIE
-print("", alive, os.path.exists({directory!r}))
+pids = {[int(pid) for pid in pids]}
+def alive(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+print(list(map(alive, pids)), end_abandoned_stacks(), list(map(alive, pids)), os.path.exists({directory!r}))
 """,
         tmp_path,
     )

@@ -7,6 +7,7 @@ import contextlib
 import json
 import secrets
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -56,6 +57,7 @@ def demo(
     It starts from nothing, in .local/demo. Exits with 1 when an invariant does not hold.
     """
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what Ctrl-C does: stop everything, then end
     directory = local_directory() / STACK
     if directory.is_dir():
         LocalSystem(Stack.named(STACK)).down()
@@ -71,8 +73,9 @@ def demo(
             asyncpg.PostgresError,
         ):  # fmt: skip
             start_driven(system)
-            result = run_apart(run_demo(system, load(), progress))
-            counts, names = run_apart(figures(system, result))
+            # In this thread, so that Ctrl-C, or a SIGTERM, ends it at once.
+            result = asyncio.run(run_demo(system, load(), progress))
+            counts, names = asyncio.run(figures(system, result))
             show(console, result, counts, names)
             if report is not None:
                 report.write_text(json.dumps(report_of(result, counts), indent=2) + "\n")

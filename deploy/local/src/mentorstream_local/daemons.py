@@ -306,6 +306,16 @@ class Daemon(ABC):
         partial.replace(self._state_path)  # a reader sees the old or the new, never half
 
 
+def kill_recorded(directory: Path) -> None:
+    """Kill whatever the state files of a stack's directory name and still runs: servers, services, the mail sink."""
+    for path in [*directory.glob("*/process.json"), *directory.glob("services/*/process.json")]:
+        with contextlib.suppress(FileNotFoundError, ValueError):  # being written, or being removed
+            mark = json.loads(path.read_text())["mark"]
+            process = ProcessMark(**mark).find() if mark else None
+            if process is not None:
+                _end_all(_family(process))
+
+
 def spawn(command: Sequence[str], environment: Mapping[str, str], log_path: Path) -> int:
     """Start a program in a session of its own, output appended to the log; returns its pid.
 

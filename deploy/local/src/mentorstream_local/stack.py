@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mentorstream_local.broker import Broker, BrokerSettings
-from mentorstream_local.daemons import Daemon, ProcessMark
+from mentorstream_local.daemons import Daemon, ProcessMark, kill_recorded
 from mentorstream_local.paths import local_directory
 from mentorstream_local.postgres import Postgres, PostgresSettings
 
@@ -250,6 +250,7 @@ def end_abandoned_stacks() -> int:
             continue  # just being made, or being removed
         if owner.find() is None:
             with contextlib.suppress(FileNotFoundError):  # another process may be at the same
+                kill_recorded(directory)
                 Stack(directory, ephemeral=True, own_servers=True).down()
             ended += 1
     return ended
