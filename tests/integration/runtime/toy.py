@@ -50,6 +50,19 @@ def registration(program: int, number: int, *, industry: str = "teaching") -> Pa
     )
 
 
+def waitlisted(data: ParticipantRegistered, since: datetime, reasons: tuple[Reason, ...] = ()) -> ParticipantWaitlisted:
+    """What the toy tells of each registration."""
+    return ParticipantWaitlisted(
+        program_id=data.program_id,
+        participant_id=data.participant_id,
+        person_id=data.person_id,
+        organisation_id=data.organisation_id,
+        role="mentee",
+        waiting_since=since,
+        reasons=reasons,
+    )
+
+
 class ToyHandler:
     """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double.
 
@@ -90,21 +103,8 @@ class ToyHandler:
             os._exit(9)
         self._places[data.program_id] += 1
         self._rows.append((data.participant_id, data.program_id, self._places[data.program_id], self._worker))
-        return [
-            emit(
-                event,
-                ParticipantWaitlisted(
-                    program_id=data.program_id,
-                    participant_id=data.participant_id,
-                    person_id=data.person_id,
-                    organisation_id=data.organisation_id,
-                    role="mentee",
-                    waiting_since=event.time,
-                    reasons=(Reason(rule="language", removed=1),) * (20 if data.profile.industry == "huge" else 0),
-                ),
-                time=event.time,
-            )
-        ]
+        reasons = (Reason(rule="reporting_line", removed=10**9),) * (20 if data.profile.industry == "huge" else 0)
+        return [emit(event, waitlisted(data, event.time, reasons), time=event.time)]
 
     async def flush(self, connection: Connection) -> None:
         await connection.copy_records_to_table(
@@ -125,11 +125,14 @@ class ToyTimer:
 
     def __init__(self) -> None:
         self.ran_at: datetime | None = None
+        self.looked, self.done = asyncio.Event(), asyncio.Event()
 
     async def run_due(self, now: datetime) -> int:
+        self.looked.set()
         if self.ran_at is not None or now < self.due:
             return 0
         self.ran_at = now
+        self.done.set()
         return 1
 
     async def next_due(self) -> datetime | None:

@@ -1,0 +1,121 @@
+"""What stands between a record and its commit without being the record's fault, and what is."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from tests.integration.runtime import toy
+from tests.integration.runtime.bench import Bench, has_read_all, registrations
+from tests.support.records import event, eventually
+
+from mentorstream_events import Event, Value, encode_data, encode_headers
+
+
+async def test_a_claim_waits_for_an_owner_that_froze_and_believes_where_it_ended(bench: Bench) -> None:
+    """The row is held for longer than a lock is waited for, and moves past the end that was known before."""
+    async with bench.process():
+        await eventually(lambda: _rows(bench, 4), what="all partitions claimed")
+    owner = await asyncpg.connect(bench.database.url("mentorstream_matching_worker"))
+    batch = owner.transaction()
+    await batch.start()
+    await owner.execute("SELECT FROM consumer_position FOR UPDATE")
+    async with bench.process("two") as process:
+        await eventually(lambda: _waits_for_a_lock(bench), what="the successor waits")
+        await asyncio.sleep(4.2)  # more than lock_timeout
+        await bench.publish(*registrations(4, 5))
+        ends = await _handled_elsewhere(bench, owner)
+        await batch.commit()
+        await eventually(lambda: has_read_all(process), what="the successor owns what is left")
+        assert process.consumer is not None
+        assert process.consumer.halted is None
+        assert process.consumer.positions()["registrations"] == ends
+        assert not process.failed.is_set()
+    await owner.close()
+
+
+async def _rows(bench: Bench, count: int) -> bool:
+    return await bench.count("consumer_position") == count
+
+
+async def _waits_for_a_lock(bench: Bench) -> bool:
+    return bool(
+        await bench.fetch(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
+
+
+async def _handled_elsewhere(bench: Bench, owner: asyncpg.Connection[asyncpg.Record]) -> dict[int, int]:
+    """Move the rows to the topic's end, as an owner does whose batch is under way."""
+    async with AIOKafkaConsumer(bootstrap_servers=bench.servers.kafka_bootstrap) as consumer:
+        partitions = [TopicPartition(f"{bench.prefix}registrations", number) for number in range(4)]
+        ends = {partition.partition: end for partition, end in (await consumer.end_offsets(partitions)).items()}
+    for partition, end in ends.items():
+        await owner.execute("UPDATE consumer_position SET next_offset = $2 WHERE partition = $1", partition, end)
+    return ends
+
+
+async def test_what_others_hold_is_waited_for_and_never_a_dead_letter(bench: Bench) -> None:
+    items = registrations(1, 2)
+    await bench.publish(items[0], event(toy.registration(0, 99, industry="contended"), number=2))
+    async with bench.process():
+        await bench.until_stored(2)
+    assert await bench.count("dead_letter") == 0
+
+
+async def test_gaps_on_several_partitions_are_stepped_over(bench: Bench) -> None:
+    """Control records of transactions leave gaps like compaction does; each place begins with one here."""
+    await _publish_in_transaction(bench, registrations(8, 1))
+    async with bench.process():
+        await bench.until_stored(8)
+    await _publish_in_transaction(bench, registrations(8, 1, start=2))
+    async with bench.process() as process:
+        await bench.until_stored(16)
+        assert process.consumer is not None
+    await bench.check_complete(8, 2)
+
+
+async def _publish_in_transaction(bench: Bench, items: list[Event[Value]]) -> None:
+    async with (
+        AIOKafkaProducer(bootstrap_servers=bench.servers.kafka_bootstrap, transactional_id=bench.prefix) as producer,
+        producer.transaction(),
+    ):
+        for item in items:
+            assert item.sequence is not None
+            headers = encode_headers(
+                event_id=item.id, event_type=item.type, source=item.source, time=item.time, sequence=item.sequence
+            )
+            topic = f"{bench.prefix}registrations"
+            await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers)
+
+
+async def test_an_event_too_large_makes_a_dead_letter_of_its_cause_alone(bench: Bench) -> None:
+    items = registrations(1, 3)
+    await bench.publish(
+        items[0], event(toy.registration(0, 99, industry="huge"), number=2), event(toy.registration(0, 2), number=3)
+    )
+    async with bench.process(event_limit_bytes=1000):
+        await bench.until_stored(2)
+        await eventually(lambda: _letters(bench, 1), what="the cause is put aside")
+    (letter,) = await bench.fetch("SELECT reason, detail FROM dead_letter")
+    assert letter["reason"] == "too_large"
+    assert "the limit is 1000" in letter["detail"]
+
+
+async def _letters(bench: Bench, count: int) -> bool:
+    return await bench.count("dead_letter") == count
+
+
+async def test_owners_that_found_nothing_to_read_cast_no_suspicion(bench: Bench) -> None:
+    for number in range(4):
+        async with bench.process(f"number-{number}"):
+            await eventually(partial(_claimed_times, bench, number + 1), what="claimed, with nothing to read")
+    rows = await bench.fetch("SELECT claims_without_progress FROM consumer_position")
+    assert {row["claims_without_progress"] for row in rows} == {0}
+
+
+async def _claimed_times(bench: Bench, times: int) -> bool:
+    return [row["epoch"] for row in await bench.fetch("SELECT epoch FROM consumer_position")] == [times] * 4
