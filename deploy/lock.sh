@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes requirements.lock (what the services run on) and requirements-dev.lock (that, and all tools) from the
+# Writes requirements.lock (what the services run on), requirements-dev.lock (that, and all tools) and deploy/docker/*.lock from the
 # pyproject.toml files. Run it after changing a dependency, and commit both.
 set -eu
 cd "$(dirname "$0")/.."
@@ -14,3 +14,7 @@ compile() {
 compile libs/*/pyproject.toml services/*/pyproject.toml -o requirements.lock
 compile -c requirements.lock libs/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml \
   --group pyproject.toml:dev -o requirements-dev.lock
+# What the images need beside requirements.lock.
+for image in build operations; do
+  compile -c requirements-dev.lock "deploy/docker/$image.in" -o "deploy/docker/$image.lock"
+done

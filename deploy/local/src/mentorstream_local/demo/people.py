@@ -17,7 +17,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Final, Literal
 
-import httpx
+import aiohttp
 
 _LINK: Final = re.compile(r"https?://\S+/(proposals|feedback|meetings)/[\w.~-]+")
 _ANY_LINK: Final = re.compile(r"https?://\S+")
@@ -53,12 +53,12 @@ class People:
         self._mailbox = mailbox
         self._read: set[str] = set()
         self._had: Counter[tuple[str, Kind]] = Counter()
-        self._http = httpx.AsyncClient(trust_env=False, timeout=60)
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60))
         self.done: Counter[str] = Counter()
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
 
     async def answer_mail(self) -> int:
         """Read what came since the last time and act on it. Returns how many acts there were."""
@@ -96,16 +96,16 @@ class People:
     async def _do(self, act: _Act) -> None:
         form = act.form
         if act.path == "/reschedule":
-            page = await self._http.get(act.link)
-            offered = _OFFERED.search(page.text)
+            async with self._http.get(act.link) as page:
+                offered = _OFFERED.search(await page.text())
             if offered is None:
                 self.done["found no other time"] += 1
                 return
             form = {"start": offered[1]}
-        answer = await self._http.post(act.link + act.path, data=form, follow_redirects=True)
-        outcome = {200: "done", 303: "done", 409: "came too late", 410: "came too late"}.get(answer.status_code)
-        if outcome is None:
-            raise RuntimeError(f"a link of a mail answered {answer.status_code}: {answer.text[:500]}")
+        async with self._http.post(act.link + act.path, data=form) as answer:
+            outcome = {200: "done", 409: "came too late", 410: "came too late"}.get(answer.status)
+            if outcome is None:
+                raise RuntimeError(f"a link of a mail answered {answer.status}: {(await answer.text())[:500]}")
         self.done[f"{act.path.strip('/') or next(iter(form))} {outcome}"] += 1
 
 
