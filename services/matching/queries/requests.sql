@@ -1,33 +1,36 @@
 -- What timers and pages read, and what they note down so that each thing is asked of `registrations` once.
 
 -- name: ask_due_expiries
+-- Of what falls due at one moment, who waited longest comes first, and is first to look again.
 WITH due AS (
-    SELECT match_id, program_id, expires_at FROM match
+    SELECT match_id, program_id, expires_at, waiting_since, mentee_id FROM match
     WHERE status = 'proposed' AND expires_at <= $1
       AND NOT EXISTS (SELECT FROM request_asked AS asked
                       WHERE asked.match_id = match.match_id AND asked.kind = 'expire' AND asked.due_at = expires_at)
-    ORDER BY expires_at, match_id LIMIT $2
+    ORDER BY expires_at, waiting_since, mentee_id LIMIT $2
 ), noted AS (
     -- Another process may look at the same moment: only what was noted here is asked here.
     INSERT INTO request_asked (match_id, kind, due_at, asked_at)
     SELECT match_id, 'expire', expires_at, $1 FROM due
     ON CONFLICT DO NOTHING RETURNING match_id
 )
-SELECT match_id, program_id, expires_at AS due_at FROM due JOIN noted USING (match_id) ORDER BY expires_at, match_id;
+SELECT match_id, program_id, expires_at AS due_at FROM due JOIN noted USING (match_id)
+ORDER BY expires_at, waiting_since, mentee_id;
 
 -- name: ask_due_ends
 WITH due AS (
-    SELECT match_id, program_id, ends_at FROM match
+    SELECT match_id, program_id, ends_at, waiting_since, mentee_id FROM match
     WHERE status = 'confirmed' AND ends_at <= $1
       AND NOT EXISTS (SELECT FROM request_asked AS asked
                       WHERE asked.match_id = match.match_id AND asked.kind = 'end' AND asked.due_at = ends_at)
-    ORDER BY ends_at, match_id LIMIT $2
+    ORDER BY ends_at, waiting_since, mentee_id LIMIT $2
 ), noted AS (
     INSERT INTO request_asked (match_id, kind, due_at, asked_at)
     SELECT match_id, 'end', ends_at, $1 FROM due
     ON CONFLICT DO NOTHING RETURNING match_id
 )
-SELECT match_id, program_id, ends_at AS due_at FROM due JOIN noted USING (match_id) ORDER BY ends_at, match_id;
+SELECT match_id, program_id, ends_at AS due_at FROM due JOIN noted USING (match_id)
+ORDER BY ends_at, waiting_since, mentee_id;
 
 -- name: next_expiry
 SELECT min(expires_at) FROM match

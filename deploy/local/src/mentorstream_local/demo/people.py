@@ -1,7 +1,7 @@
 """The people of the demo: they read their mail, open links and answer, each in a way that is the same at every run.
 
-What somebody does follows from their address and how many mails of that kind they have had, so that nothing depends on
-the order in which mails happen to arrive.
+What somebody does follows from their address and what the mail says, without its links, so that nothing depends on the
+order in which mails happen to arrive.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Kind = Literal["proposals", "feedback", "meetings"]
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A mail with a link that somebody may act on. `about` orders mails of one person without any random part."""
+    """A mail with a link that somebody may act on. `about` is what it says, without any random part."""
 
     to: str
     kind: Kind
@@ -52,7 +52,6 @@ class People:
     def __init__(self, mailbox: Path) -> None:
         self._mailbox = mailbox
         self._read: set[str] = set()
-        self._had: Counter[tuple[str, Kind]] = Counter()
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60))
         self.done: Counter[str] = Counter()
 
@@ -84,9 +83,7 @@ class People:
         return mails
 
     def _decide(self, mail: Mail) -> _Act | None:
-        number = self._had[mail.to, mail.kind]
-        self._had[mail.to, mail.kind] += 1
-        chance = zlib.crc32(f"{mail.to}|{mail.kind}|{number}".encode()) % 1000 / 10
+        chance = zlib.crc32(f"{mail.to}|{mail.kind}|{mail.about}".encode()) % 1000 / 10
         if mail.kind == "proposals":
             return _answer_proposal(mail.link, chance)
         if mail.kind == "feedback":
