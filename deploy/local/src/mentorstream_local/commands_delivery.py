@@ -192,6 +192,10 @@ def _with(service: str, stack: str, database: str, url: str | None, work: Callab
     async def connected() -> _T:
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
+            role = await connection.fetchval("SELECT current_user")
+            if role != worker_role(service):
+                # Every service has the same tables of delivery: another one's would be read without an error.
+                raise typer.BadParameter(f"the DSN is that of {role}; {service} needs that of {worker_role(service)}")
             return await work(connection)
         finally:
             await connection.close()

@@ -25,6 +25,7 @@ from .database import Pool, transaction
 from .errors import Fenced, Halted, Rejected, is_conflict, is_contention, is_infrastructure
 from .positions import Claim
 from .settings import RuntimeSettings
+from .tracing import batch_span
 
 if TYPE_CHECKING:
     from .wakeups import Wakeups
@@ -246,9 +247,10 @@ class Consumer:
         conflicts = failures = 0
         while True:
             try:
-                done, dead, published = await handle_batch(
-                    self._pool, self._service, owned, records, limit_bytes=self._settings.event_limit_bytes
-                )
+                with batch_span(owned.topic, lambda: map(_traceparent, records)):
+                    done, dead, published = await handle_batch(
+                        self._pool, self._service, owned, records, limit_bytes=self._settings.event_limit_bytes
+                    )
             except BaseException as error:
                 owned.forget()
                 if isinstance(error, Fenced | Halted) or not isinstance(error, Exception):
@@ -486,6 +488,11 @@ class Consumer:
 def _passes(error: BaseException) -> bool:
     """Whether waiting helps: something is away, or others hold what is needed."""
     return is_infrastructure(error) or is_contention(error)
+
+
+def _traceparent(record: Record) -> str | None:
+    value = dict(record.headers).get("ce_traceparent")
+    return None if value is None else value.decode("ascii", "replace")
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's base is untyped

@@ -24,7 +24,7 @@ from .errors import is_conflict, is_infrastructure
 from .links import BadLink
 from .pages import Pages
 from .settings import ProcessSettings
-from .tracing import begin_trace
+from .tracing import request_span
 
 log = structlog.get_logger(__name__)
 _RETRY_AFTER_SECONDS: Final = "5"
@@ -111,7 +111,10 @@ class _Observed:
             await send(message)
 
         incoming = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
-        with structlog.contextvars.bound_contextvars(trace=begin_trace(incoming)[3:35]):
+        with (
+            request_span(scope["method"], incoming) as traceparent,
+            structlog.contextvars.bound_contextvars(trace=traceparent[3:35]),
+        ):
             try:
                 async with asyncio.timeout(self._timeout_seconds):
                     await self._app(scope, receive, note_status)
