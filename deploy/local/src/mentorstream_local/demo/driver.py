@@ -213,7 +213,7 @@ class _Story:
     async def _answer_all(self) -> datetime | None:
         """People answer until no mail asks for anything. Returns what is due next."""
         due = await self.time.settle()
-        while await self.people.answer_mail():
+        while await self.people.answer_mail(self.time.settle):
             due = await self.time.settle()
         return due
 

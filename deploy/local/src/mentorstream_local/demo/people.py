@@ -12,6 +12,7 @@ import os
 import re
 import zlib
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -38,12 +39,12 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """What somebody does with a link. Those that must not overtake each other are done one at a time."""
+    """What somebody does with a link. `order`: its consequences are there at once, come with time, or touch nobody."""
 
     link: str
     path: str
     form: dict[str, str]
-    alone: bool
+    order: Literal["at once", "with time", "any"]
 
 
 class People:
@@ -59,14 +60,24 @@ class People:
         """Close the connections."""
         await self._http.close()
 
-    async def answer_mail(self) -> int:
-        """Read what came since the last time and act on it. Returns how many acts there were."""
+    async def answer_mail(self, settle: Callable[[], Awaitable[object]]) -> int:
+        """Read what came since the last time and act on it. Returns how many acts there were.
+
+        `settle` waits until what was done has had its consequences: two acts whose consequences could meet somewhere
+        are done one after the other.
+        """
         mails = sorted(self._new_mails(), key=lambda mail: (mail.to, mail.kind, mail.about))
         acts = [act for mail in mails if (act := self._decide(mail)) is not None]
         for act in acts:
-            if act.alone:
+            if act.order == "at once":
                 await self._do(act)
-        together = [act for act in acts if not act.alone]
+        if any(act.order == "at once" for act in acts):
+            await settle()
+        for act in acts:
+            if act.order == "with time":
+                await self._do(act)
+                await settle()
+        together = [act for act in acts if act.order == "any"]
         for start in range(0, len(together), _AT_ONCE):
             await asyncio.gather(*(self._do(act) for act in together[start : start + _AT_ONCE]))
         return len(acts)
@@ -109,7 +120,7 @@ class People:
 def _answer_proposal(link: str, chance: float) -> _Act | None:
     if chance < 8:
         return None  # never looks: the proposal expires
-    return _Act(link, "", {"answer": "decline" if chance < 20 else "accept"}, alone=True)
+    return _Act(link, "", {"answer": "decline" if chance < 20 else "accept"}, "with time")
 
 
 def _answer_feedback(link: str, chance: float) -> _Act | None:
@@ -121,7 +132,7 @@ def _answer_feedback(link: str, chance: float) -> _Act | None:
     rematch = 20 <= chance < 22
     if rematch:
         form |= {"rating": "1", "wants_rematch": "yes", "to_change": "We do not get on."}
-    return _Act(link, "", form, alone=rematch)
+    return _Act(link, "", form, "with time" if rematch else "any")
 
 
 def _rating(chance: float) -> int:
@@ -132,9 +143,9 @@ def _rating(chance: float) -> int:
 
 def _change_meeting(link: str, chance: float) -> _Act | None:
     if chance < 1.5:
-        return _Act(link, "/cancel", {}, alone=True)
+        return _Act(link, "/cancel", {}, "at once")
     if chance < 4:
-        return _Act(link, "/reschedule", {}, alone=True)
+        return _Act(link, "/reschedule", {}, "at once")
     return None
 
 

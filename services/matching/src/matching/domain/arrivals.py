@@ -19,7 +19,7 @@ from uuid import UUID
 
 from . import rules, search
 from .availability import offset_minutes
-from .pool import Pool
+from .pool import Pool, in_order
 from .values import (
     Changed,
     ChangeReason,
@@ -199,8 +199,7 @@ def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Prog
     before = pool.program
     pool.configure(program)
     if program.terms != before.terms:
-        for match_id in sorted(pool.matches):
-            match = pool.matches[match_id]
+        for match in in_order(pool.matches.values()):
             if match.confirmed_at is not None:
                 ends_at = max(pool.now, match.confirmed_at + timedelta(weeks=program.terms.weeks))
                 step.change(replace(match, ends_at=ends_at), "terms")
@@ -315,8 +314,7 @@ def change_lines(
         pool.put_managers(pool.participants[each.participant_id], managers)
 
     ended: list[Match] = []
-    for match_id in sorted(concerned.keys() - broken_before):
-        match = concerned[match_id]
+    for match in in_order(match for match_id, match in concerned.items() if match_id not in broken_before):
         if not _line_between(pool, match):
             continue
         if match.status == "confirmed":

@@ -170,9 +170,8 @@ class Pool:
             self.changes.waiting[participant_id] = None
 
     def matches_of_mentor(self, participant_id: UUID) -> list[Match]:
-        """Live matches in which the participant mentors, in the order of their ids."""
-        live = self._by_mentor.get(participant_id, {})
-        return [live[match_id] for match_id in sorted(live)]
+        """Live matches in which the participant mentors, in the order in which the mentees joined."""
+        return in_order(self._by_mentor.get(participant_id, {}).values())
 
     def match_of_mentee(self, participant_id: UUID) -> Match | None:
         """The live match in which the participant is mentored."""
@@ -218,3 +217,8 @@ class Pool:
 
     def _this_hour(self) -> datetime:
         return self.now.replace(minute=0, second=0, microsecond=0)
+
+
+def in_order(matches: Iterable[Match]) -> list[Match]:
+    """Matches in the order in which their mentees, then their mentors, joined: participants' ids grow with time."""
+    return sorted(matches, key=lambda match: (match.mentee.participant_id, match.mentor.participant_id))
