@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from functools import partial
 
 import asyncpg
@@ -34,6 +35,29 @@ async def test_a_claim_waits_for_an_owner_that_froze_and_believes_where_it_ended
         assert process.consumer.positions()["registrations"] == ends
         assert not process.failed.is_set()
     await owner.close()
+
+
+async def test_an_owner_that_froze_inside_a_copy_is_succeeded(bench: Bench) -> None:
+    """PostgreSQL ends idle sessions and long transactions, but not while it reads a COPY from a silent client."""
+    async with bench.process():
+        await eventually(lambda: _rows(bench, 4), what="all partitions claimed")
+    owner = await asyncpg.connect(
+        bench.database.url("mentorstream_matching_worker"), server_settings={"transaction_timeout": "1000"}
+    )
+    await owner.execute("BEGIN")
+    await owner.execute("SELECT FROM consumer_position FOR UPDATE")
+
+    async def silent() -> AsyncIterator[tuple[object, ...]]:
+        await asyncio.Event().wait()
+        yield ()
+
+    copying = asyncio.create_task(owner.copy_records_to_table("toy", records=silent()))
+    await bench.publish(*registrations(4, 5))
+    async with bench.process("two"):
+        await bench.until_stored(20)
+    copying.cancel()
+    await asyncio.gather(copying, return_exceptions=True)
+    owner.terminate()
 
 
 async def _rows(bench: Bench, count: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,11 @@ def test_every_variable_is_a_setting_and_is_valid(
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_gets_all_that_it_gets_in_the_local_system(service: str, services: dict[str, Any]) -> None:
+def test_a_service_gets_all_that_it_gets_in_the_local_system(
+    service: str, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(OUR_PREFIX)]:
+        monkeypatch.delenv(name)  # what whoever runs the tests has set would be passed on
     wiring = Wiring(
         servers=Servers("broker:1", "postgresql://admin:admin@server:1/postgres"),
         database="database",

@@ -370,11 +370,19 @@ class Consumer:
         """Claim it, however long an owner that froze inside a batch holds its row, or the database is away."""
         async for attempt in self._patiently():
             with attempt:
+                if attempt.num > 1:
+                    await self._end_overdue()
                 async with transaction(self._pool) as connection:
                     claim = await positions.claim(
                         connection, topic, partition, log_start=log_start, log_end=log_end, cluster_id=self._cluster_id
                     )
         return claim
+
+    async def _end_overdue(self) -> None:
+        async with transaction(self._pool) as connection:
+            ended = await positions.end_overdue(connection)
+        if ended:
+            log.warning("sessions_ended", sessions=ended, detail="in a transaction for too long, frozen inside a COPY")
 
     async def _bury_killer(self, consumer: AIOKafkaConsumer, partition: TopicPartition, owned: Owned) -> None:
         """Put aside the record that killed its process three times running."""

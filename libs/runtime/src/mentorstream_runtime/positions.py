@@ -33,6 +33,11 @@ _ADVANCE: Final = """
         suspect_count = 0, updated_at = clock_timestamp()
     WHERE topic = $1 AND partition = $2
 """
+_END_OVERDUE: Final = """
+    SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE usename = current_user AND datname = current_database() AND pid <> pg_backend_pid()
+      AND xact_start < clock_timestamp() - nullif(current_setting('transaction_timeout'), '0')::interval
+"""
 _SUSPECT: Final = """
     UPDATE consumer_position SET
         suspect_count = CASE WHEN suspect_offset = $3 THEN suspect_count + 1 ELSE 1 END, suspect_offset = $3
@@ -53,6 +58,16 @@ class Claim:
     one_by_one: bool
     suspect_offset: int | None
     suspect_count: int
+
+
+async def end_overdue(connection: Connection) -> int:
+    """End sessions of this role that are in a transaction for longer than any may be; returns how many there were.
+
+    PostgreSQL ends them itself, except where it reads a COPY from a client that froze: there it looks at no time-out,
+    and only at the order to end. Without this, such a client would hold its locks for as long as its machine runs.
+    """
+    rows = await connection.fetch(_END_OVERDUE)
+    return len(rows)
 
 
 async def claim(
