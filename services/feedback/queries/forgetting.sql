@@ -8,7 +8,12 @@ SELECT person_id, true FROM unnest($1::uuid[]) AS gone (person_id) ORDER BY pers
 ON CONFLICT (person_id) DO UPDATE SET erased = true
 
 -- name: delete_texts_of_persons
--- A statement of its own, after the locks: it must see what the transactions that it waited for wrote.
+-- A statement of its own, after the locks: it must see what the transactions that it waited for wrote. Links that were
+-- sent before show nothing any more.
+WITH closed AS (
+    UPDATE request SET expires_at = meeting_ended_at
+    WHERE person_id = ANY ($1::uuid[]) AND expires_at > meeting_ended_at
+)
 UPDATE response SET went_well = NULL, to_change = NULL
 FROM request
 WHERE request.request_id = response.request_id AND request.person_id = ANY ($1::uuid[])

@@ -107,6 +107,16 @@ async def test_an_erased_person_can_answer_no_more(service: FeedbackService) -> 
     assert await service.rows("SELECT FROM response") == []
 
 
+async def test_links_of_an_erased_person_show_nothing_any_more(service: FeedbackService) -> None:
+    mentor, mentee = await service.ask()
+    await service.answer(mentee, **ANSWER)
+    await service.send(event(PersonErased(person_id=mentee.person_id)))
+    await service.settle()
+
+    assert (await service.client.get(service.path(mentee))).status_code == 410
+    assert (await service.client.get(service.path(mentor))).status_code == 200
+
+
 async def test_an_answer_and_an_erasure_at_once_leave_no_text(service: FeedbackService) -> None:
     requests: list[FeedbackRequested] = []
     for _ in range(5):

@@ -57,6 +57,22 @@ async def test_binary_mode_and_its_trace(intake: Intake, acme: PartnerClient) ->
     assert [each.traceparent for each in registered] == [trace]
 
 
+async def test_a_signature_does_not_go_with_binary_mode(intake: Intake, acme: PartnerClient) -> None:
+    """It covers the body, and binary mode says in headers what is asked for: another hand could change that."""
+    body = json.dumps({"program": "leadership", "person": "e1"}).encode()
+    headers = {
+        **acme.signature(body),
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "https://hr.example.org",
+        "ce-type": "mentorstream.participant.withdraw.v1",
+    }
+    answer = await intake.http.post("/v1/events", content=body, headers=headers)
+    assert answer.status_code == 415, answer.text
+    assert "signature" in answer.json()["title"]
+
+
 async def test_a_repeat_gets_the_same_answer_and_has_no_effect(intake: Intake, acme: PartnerClient) -> None:
     first = event("participant.register", registration("e1"))
     again = {**json.loads(json.dumps(first, sort_keys=True)), "time": "2026-03-09T08:00:00Z"}

@@ -122,7 +122,7 @@ async def handle_batch(
             owned.next_offset = max(next_offset, owned.next_offset)
             return 0, 0, False
         outcome = _Outcome()
-        decoded = _decode(owned.topic, fresh, outcome)
+        decoded = _decode(owned.topic, service, fresh, outcome)
         await _load_seen(connection, owned, decoded)
         events = _unseen(owned, service, decoded, outcome)
         if events:
@@ -157,7 +157,7 @@ async def bury_record(pool: Pool, owned: Owned, record: Record, reason: str, det
         await bury(connection, owned.topic, [Burial(record, reason, detail)])
         # It was an event, so the next one of its key is no gap. What cannot be decoded is not believed about its place.
         outcome = _Outcome()
-        decoded = _decode(owned.topic, [record], outcome)
+        decoded = _decode(owned.topic, "", [record], outcome)
         await _load_seen(connection, owned, decoded)
         _unseen(owned, "", decoded, outcome)
         await _save_seen(connection, owned.topic, outcome.fresh)
@@ -168,7 +168,9 @@ async def bury_record(pool: Pool, owned: Owned, record: Record, reason: str, det
     _tell_burial(owned.topic, Burial(record, reason, detail))
 
 
-def _decode(topic: str, records: Sequence[Record], outcome: _Outcome) -> list[tuple[Record, Event[Value]]]:
+def _decode(
+    topic: str, service: str, records: Sequence[Record], outcome: _Outcome
+) -> list[tuple[Record, Event[Value]]]:
     decoded: list[tuple[Record, Event[Value]]] = []
     for record in records:
         try:
@@ -177,6 +179,9 @@ def _decode(topic: str, records: Sequence[Record], outcome: _Outcome) -> list[tu
                 raise Undecodable("missing_header", "ce_sequence is missing")
             decoded.append((record, event))
         except Undecodable as error:
+            if dict(record.headers).get("ce_redrivefor", service.encode()) != service.encode():
+                outcome.skipped += 1  # another reader's: this one has buried it already
+                continue
             outcome.burials.append(Burial(record, error.reason, error.detail))
     return decoded
 

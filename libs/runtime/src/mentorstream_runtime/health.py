@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from . import metrics
 
 if TYPE_CHECKING:
+    from .database import Pool
     from .process import Process
 
 _CHECK_SECONDS = 2.0
@@ -83,13 +84,10 @@ class ProcessHealth:
 
     async def problems(self) -> dict[str, str]:
         """What keeps the process from doing its work, by part; empty when nothing does."""
-        process = self._process
-        problems: dict[str, str] = {}
-        try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await process.runtime.pool.fetchval("SELECT 1")
-        except Exception as error:
-            problems["database"] = type(error).__name__
+        process, runtime = self._process, self._process.runtime
+        problems = await _unreachable({"database": runtime.pool, "database as the API's role": runtime.api_pool})
+        if process.relay is None and not runtime.checked.is_set() and not process.replaying:
+            problems["outbox"] = "not held against its topics yet"
         if process.failed.is_set():
             problems["process"] = "a part of the process failed"
         elif process.draining:
@@ -135,6 +133,18 @@ class ProcessHealth:
                     await self._process.relay.depth()
             except Exception:
                 metrics.OUTBOX_DEPTH.set(float("nan"))  # unknown, while the database is away
+
+
+async def _unreachable(pools: dict[str, Pool]) -> dict[str, str]:
+    """Which of the pools give no answer, and why. A process with one role only has the same pool twice."""
+    problems = {}
+    for pool, name in {pool: name for name, pool in reversed(pools.items())}.items():
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await pool.fetchval("SELECT 1")
+        except Exception as error:
+            problems[name] = type(error).__name__
+    return problems
 
 
 def _answer(problems: dict[str, str]) -> JSONResponse:

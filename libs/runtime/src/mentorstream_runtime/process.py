@@ -19,6 +19,7 @@ import stamina
 import structlog
 from fastapi import FastAPI
 
+from . import metrics
 from .clock import Clock, DatabaseClock, DrivenClock
 from .command import run_command
 from .consumer import Consumer, HandlerFactory
@@ -56,9 +57,16 @@ class Runtime(Generic[SettingsT]):
     clock: Clock
     links: Links
     wakeups: Wakeups
+    checked: asyncio.Event
 
     async def write(self, connection: Connection, events: Sequence[Outgoing]) -> None:
-        """Put events into the outbox, in the caller's transaction. Call `wake` after the commit."""
+        """Put events into the outbox, in the caller's transaction. Call `wake` after the commit.
+
+        Raises ConnectionError, which HTTP answers with 503, until the database was held against its topics: what a
+        restored one numbers would be taken for repeats.
+        """
+        if not self.checked.is_set():
+            raise ConnectionError("the outbox was not held against its topics yet")
         await write_outbox(connection, self.name, events, limit_bytes=self.settings.event_limit_bytes)
 
     def wake(self) -> None:
@@ -111,6 +119,11 @@ class Process(Generic[SettingsT]):
             raise RuntimeError("the process has not started")
         return self._runtime
 
+    @property
+    def replaying(self) -> bool:
+        """Whether it only reads: a replay writes nothing to the outbox."""
+        return self._mode == "replay"
+
     async def __aenter__(self) -> Process[SettingsT]:
         try:
             await self._start()
@@ -141,21 +154,24 @@ class Process(Generic[SettingsT]):
         self._stack.push_async_callback(wakeups.stop)
         clock: Clock = DatabaseClock(pool) if settings.clock == "database" else DrivenClock(pool)
         links = Links(settings.link_secrets)
-        self._runtime = Runtime(self._name, settings, pool, api_pool, clock, links, wakeups)
+        relay = Relay(self._name, settings, pool, wakeups)
+        self._runtime = Runtime(self._name, settings, pool, api_pool, clock, links, wakeups, relay.checked)
         parts = self._build(self._runtime)
         for close in parts.closing:
             self._stack.push_async_callback(close)
         if self._mode == "replay":
             self._spawn("replay", self._replay(self._runtime, parts))
         if self._mode in ("worker", "all"):
-            self._start_worker(self._runtime, parts)
+            self._start_worker(self._runtime, parts, relay)
+        if self._mode == "api":
+            self._spawn("check", relay.run(check_only=True))
         if self._mode in ("api", "all") and parts.api is not None:
             self.http_url = await self._serve(parts.api, settings.http_host, settings.http_port, "api")
         log.info("started", mode=self._mode, http=self.http_url, metrics=self.metrics_url)
 
-    def _start_worker(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
+    def _start_worker(self, runtime: Runtime[SettingsT], parts: Parts, relay: Relay) -> None:
         settings, pool, wakeups = runtime.settings, runtime.pool, runtime.wakeups
-        self.relay = Relay(self._name, settings, pool, wakeups)
+        self.relay = relay
         self._spawn("relay", self.relay.run())
         if parts.readers:
             self.consumer = Consumer(self._name, settings, pool, wakeups, parts.readers)
@@ -266,9 +282,12 @@ class Process(Generic[SettingsT]):
 
     async def _keep_house(self, pool: Pool) -> None:
         while True:
-            with contextlib.suppress(Exception):
+            try:
                 async with transaction(pool) as connection:
                     await delete_expired(connection)
+            except Exception as error:  # dead letters hold what people were called: that they stay has to be seen
+                metrics.TIMER_FAILURES.labels("housekeeping", type(error).__name__).inc()
+                log.error("housekeeping_failed", error=repr(error), exc_info=not is_infrastructure(error))
             await asyncio.sleep(_HOUR_SECONDS)
 
 

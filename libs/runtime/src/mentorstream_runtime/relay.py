@@ -92,8 +92,11 @@ class Relay:
         self._stopping = True
         self._wakeups.outbox.set()
 
-    async def run(self) -> None:
-        """Publish until stopped. A broker or database that is away is waited for."""
+    async def run(self, *, check_only: bool = False) -> None:
+        """Publish until stopped. A broker or database that is away is waited for.
+
+        With `check_only` it ends once the database was held against the topics: for a process that only writes.
+        """
         delay = 0.1
         try:
             while True:
@@ -101,6 +104,8 @@ class Relay:
                     if not self.checked.is_set():
                         await self._refuse_if_behind()
                         self.checked.set()
+                    if check_only:
+                        return
                     idle = await self._turn()
                     self.healthy, delay = True, 0.1
                     if idle and self._stopping:

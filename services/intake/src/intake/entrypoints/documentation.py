@@ -169,7 +169,8 @@ IMPORTS: Final[dict[str, Any]] = {
     "summary": "Register thousands of people from one file",
     "description": (
         "Good rows are accepted in chunks, bad ones told by line. Send the same `Idempotency-Key` again to go on with"
-        " an import that was cut off, or whose bad rows were mended; without the header the content is the key."
+        " an import that was cut off, or whose bad rows were mended; without the header, and under"
+        " a signature, which does not cover it, the content is the key."
         " In CSV an empty cell is left out, so that `manager` stays as it is; `-` means nobody."
     ),
     "responses": {

@@ -62,6 +62,13 @@ def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> N
     async def take_events(request: Request) -> JSONResponse:
         organisation, body = await _sender(request, services, settings.events_limit_bytes)
         mode = mode_of(request)
+        if mode == "binary" and _is_signed(request):
+            raise Problem(
+                415,
+                "A signature does not go with binary mode",
+                "A signature covers the body only, and binary mode says in headers what is asked for."
+                " Send application/cloudevents+json, or use an API key.",
+            )
         if mode == "batch":
             return await _take_batch(services, organisation, parse(body), settings.batch_limit_events)
         event = event_of_binary(request.headers, body) if mode == "binary" else event_of(parse(body))
@@ -138,17 +145,24 @@ def _add_people(app: FastAPI, services: Services) -> None:
 
 async def _sender(request: Request, services: Services, limit_bytes: int) -> tuple[Organisation, bytes]:
     """Who sent the request, and its unpacked body. A key is checked before anything is read or unpacked."""
-    if "authorization" in request.headers or "webhook-signature" not in request.headers:
+    if not _is_signed(request):
         organisation = await services.authenticator.by_key(request.headers)
         return organisation, await unpacked_body(request, limit_bytes)
     body = await unpacked_body(request, limit_bytes)
     return await services.authenticator.by_signature(request.headers, body), body
 
 
+def _is_signed(request: Request) -> bool:
+    return "webhook-signature" in request.headers and "authorization" not in request.headers
+
+
 def _import_id(request: Request, body: bytes) -> str:
-    """The partner's own, from Idempotency-Key; without one the content's digest, so that a repeat is one anyway."""
+    """The partner's own, from Idempotency-Key; without one the content's digest, so that a repeat is one anyway.
+
+    Under a signature only the digest: the header is not signed, and with another one an old file would be applied anew.
+    """
     key = request.headers.get("idempotency-key")
-    if key is None:
+    if key is None or _is_signed(request):
         return sha256(body).hexdigest()
     key = key.strip().strip('"')
     if not _IMPORT_ID.fullmatch(key):

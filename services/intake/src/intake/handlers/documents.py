@@ -63,11 +63,11 @@ def pointer_token(name: object) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        double = next(name for name in names if names.count(name) > 1)
-        raise _DoubleKeyError(f"the key {double!r} is twice in one object; each may be there once")
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise _DoubleKeyError(f"the key {name!r} is twice in one object; each may be there once")
+        members[name] = value
     return members
 
 

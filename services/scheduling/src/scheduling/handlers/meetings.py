@@ -84,7 +84,7 @@ def move_meeting(
     if (
         at(minute) != starts_at
         or starts_at > time + timedelta(days=CHOICE_DAYS)
-        or not fits(match.agreement, minute, length, others, not_before=time)
+        or not fits(match.agreement, minute, length, others, not_before=time + _LEAD)
     ):
         raise NotFree(choices_for(meeting_id, schedule, now=now))
     moved = msgspec.structs.replace(
