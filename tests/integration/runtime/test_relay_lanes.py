@@ -96,6 +96,7 @@ async def test_a_restored_database_is_refused_and_nothing_is_decided_on_it(bench
 async def test_a_tombstone_is_published_as_null(bench: Bench) -> None:
     person_id = uuid4()
     async with bench.process() as process:
+        await process.runtime.checked.wait()
         async with transaction(process.runtime.pool) as connection:
             await process.runtime.write(connection, [emit(Cause(id="1"), PersonErased(person_id=person_id), time=NOW)])
         process.runtime.wake()

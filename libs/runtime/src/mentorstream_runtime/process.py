@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 SettingsT = TypeVar("SettingsT", bound=RuntimeSettings)
 Mode = Literal["api", "worker", "all", "replay"]
 _HOUR_SECONDS: Final = 3600.0
+_CHECK_SECONDS: Final = 5.0
 _MODES: Final = (
     "api: HTTP only; worker: topics, timers, relay; all (default): both; replay: read the topics from where the"
     " database stands to their ends, publish nothing, exit"
@@ -166,6 +167,9 @@ class Process(Generic[SettingsT]):
         if self._mode == "api":
             self._spawn("check", relay.run(check_only=True))
         if self._mode in ("api", "all") and parts.api is not None:
+            # A moment, rather than a 503 to the first callers. Without a broker it listens all the same.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(relay.checked.wait(), _CHECK_SECONDS)
             self.http_url = await self._serve(parts.api, settings.http_host, settings.http_port, "api")
         log.info("started", mode=self._mode, http=self.http_url, metrics=self.metrics_url)
 

@@ -74,11 +74,13 @@ async def run_demo(
     progress: Progress,
     *,
     disturb: Callable[[str], Awaitable[None]] = _nothing,
-    resends_allowed: bool = False,
+    resends_allowed: Callable[[], int] = lambda: 0,
 ) -> DemoResult:
     """Run the whole story against a system that is up, with the driven clock set already.
 
-    `disturb` is called after each organisation's people were sent, with its name, and may break things.
+    `disturb` is called while each organisation's people are being sent, with its name, and as each day begins, with
+    "day N"; it may break things. `resends_allowed` is how often the sender of mails was interrupted: so often may a
+    mail come again.
     """
     started = time.monotonic()
     wiring = system.wiring()
@@ -88,10 +90,10 @@ async def run_demo(
         progress(
             f"bad input: {len(data.refused_requests)} requests refused, {len(data.poison_records)} records put aside"
         )
-        await story.live(data, progress)
+        await story.live(data, progress, disturb)
         progress("four weeks have passed; checking the invariants")
         facts = await read_facts(wiring.servers.kafka_bootstrap, wiring.topic_prefix)
-        checks = await story.check(facts, data, resends_allowed=resends_allowed)
+        checks = await story.check(facts, data, resends_allowed=resends_allowed())
         return DemoResult(
             facts=facts,
             checks=tuple(checks),
@@ -159,8 +161,11 @@ class _Story:
         await self.time.settle()
         return [text for text in wrong if text is not None]
 
-    async def live(self, data: DemoData, progress: Progress) -> None:
-        """Let the four weeks pass: on to what is due next, or to the next day on which a partner does something."""
+    async def live(self, data: DemoData, progress: Progress, disturb: Callable[[str], Awaitable[None]]) -> None:
+        """Let the four weeks pass: on to what is due next, or to the next day on which a partner does something.
+
+        `disturb` is called with "day N" when a day begins, while what is due then is being done.
+        """
         until = STARTS_AT + DAYS * _DAY
         later = list(data.later)
         now, day = STARTS_AT, -1
@@ -181,8 +186,10 @@ class _Story:
                 await self._close(now)
                 return
             stop = min([until, *(STARTS_AT + action.day * _DAY for action in later[:1])])
-            now = next_step(now, due, stop, _STEP)
-            await self.time.set(now)
+            before, now = now, next_step(now, due, stop, _STEP)
+            number = (now - STARTS_AT) // _DAY
+            is_new = number > (before - STARTS_AT) // _DAY
+            await asyncio.gather(self.time.set(now), disturb(f"day {number}") if is_new else _nothing(""))
 
     async def _close(self, now: datetime) -> None:
         """Let what is held for a moment go out; nobody answers any more, so this comes to an end."""
@@ -192,7 +199,7 @@ class _Story:
             await self.time.set(now)
             due = await self.time.settle()
 
-    async def check(self, facts: Facts, data: DemoData, *, resends_allowed: bool) -> list[Check]:
+    async def check(self, facts: Facts, data: DemoData, *, resends_allowed: int) -> list[Check]:
         """Every invariant."""
         admin = database_url(self.wiring.servers.postgres_admin_url, self.wiring.database)
         connection = await asyncpg.connect(admin)

@@ -49,7 +49,7 @@ async def check_all(
     poison: Sequence[PoisonRecord],
     mails: Mapping[str, int],
     *,
-    resends_allowed: bool,
+    resends_allowed: int,
 ) -> list[Check]:
     """I1 to I7, after the drain. `connection` may read every schema; `mails` counts mails by Message-ID."""
     return [
@@ -194,7 +194,7 @@ def _asked_once(facts: Facts) -> list[str]:
 
 
 async def _notified_once(
-    connection: asyncpg.Connection[asyncpg.Record], mails: Mapping[str, int], *, resends_allowed: bool
+    connection: asyncpg.Connection[asyncpg.Record], mails: Mapping[str, int], *, resends_allowed: int
 ) -> list[str]:
     rows = await connection.fetch(
         "SELECT notification_id, kind, status, status_reason, message_id FROM notifications.notification"
@@ -208,7 +208,7 @@ async def _notified_once(
             found.append(f"{name} failed without a reason")
         elif row["status"] == "sent" and arrived == 0:
             found.append(f"{name} is marked as sent and never arrived")
-        elif arrived > 1 and not resends_allowed:
+        elif arrived > 1 + resends_allowed:
             found.append(f"{name} arrived {arrived} times")
     unknown = set(mails) - {row["message_id"] for row in rows}
     return found + [f"a mail with the unknown Message-ID {message_id}" for message_id in unknown]

@@ -53,6 +53,7 @@ class People:
     def __init__(self, mailbox: Path) -> None:
         self._mailbox = mailbox
         self._read: set[str] = set()
+        self._message_ids: set[str] = set()
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60))
         self.done: Counter[str] = Counter()
 
@@ -88,7 +89,11 @@ class People:
             if name.endswith(".eml"):
                 self._read.add(name)
                 path = self._mailbox / name
-                mail = _actionable(email.message_from_bytes(path.read_bytes()))
+                message = email.message_from_bytes(path.read_bytes())
+                if message["Message-ID"] in self._message_ids:
+                    continue  # sent again after a crash: the same mail, as mail programs see it
+                self._message_ids.add(message["Message-ID"])
+                mail = _actionable(message)
                 if mail is not None:
                     mails.append(mail)
         return mails
