@@ -21,7 +21,7 @@ lint: setup ## Run the checks that need no servers
 format: setup ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-demo: setup ## Run the demo: four weeks of twelve organisations in about a minute
+demo: setup ## Run the demo: four driven weeks of twelve organisations, in some two minutes
 	@$(MENTORSTREAM) demo $(if $(REPORT),--report "$(REPORT)") $(if $(KEEP),--keep)
 
 up: setup ## Start the local system: Kafka, PostgreSQL, mail sink, six services

@@ -23,7 +23,7 @@ from mentorstream_local.demo.data import STARTS_AT, load
 from mentorstream_local.demo.driver import DemoResult, run_demo, set_clock
 from mentorstream_local.demo.invariants import DATABASES
 from mentorstream_local.demo.partners import DemoRequestError
-from mentorstream_local.demo.report import counts_of, report_of, show, show_addresses
+from mentorstream_local.demo.report import counts_of, report_of, show, show_addresses, show_files
 from mentorstream_local.loops import run_apart
 from mentorstream_local.migrations import MigrationError, database_url, migrate
 from mentorstream_local.paths import local_directory
@@ -52,7 +52,7 @@ def demo(
     report: Annotated[Path | None, typer.Option(help="Write the result as JSON to this file.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Stay up at the end, until Ctrl-C.")] = False,
 ) -> None:
-    """Run the demo: twelve organisations and some eight hundred people, four weeks in about a minute.
+    """Run the demo: twelve organisations and some eight hundred people, four weeks in some two minutes.
 
     It starts from nothing, in .local/demo. Exits with 1 when an invariant does not hold.
     """
@@ -84,6 +84,8 @@ def demo(
             show_addresses(console, system)
             messages.print("It stays up until Ctrl-C.")
             _wait_for_interrupt()
+        else:
+            show_files(console, system)
     finally:
         system.down()
     if not result.passed:

@@ -77,11 +77,21 @@ def show_addresses(console: Console, system: LocalSystem) -> None:
     """Where to look, while it is up."""
     table = Table("what", "where", title="Where to look", title_justify="left")
     table.add_row("mails", system.mail.url)
+    table.add_row("pages", "the links in the mails lead to them")
     for name, service in system.services.items():
         table.add_row(f"{name}: API, metrics", f"{service.url}/docs\n{service.metrics_url}/metrics")
     table.add_row("live figures", f"{system.services['pulse'].url}/v1/pulse")
     table.add_row("dead letters", f"mentorstream deadletters list matching --stack {system.stack.directory.name}")
     table.add_row("logs", f"mentorstream logs --stack {system.stack.directory.name}")
+    console.print(table)
+
+
+def show_files(console: Console, system: LocalSystem) -> None:
+    """Where to look once it is down."""
+    table = Table("what", "where", title="Where to look", title_justify="left")
+    table.add_row("mails", str(system.mail.directory / "mails"))
+    table.add_row("logs", str(system.stack.directory / "services"))
+    table.add_row("pages, metrics, dead letters", "while it is up: mentorstream demo --keep")
     console.print(table)
 
 

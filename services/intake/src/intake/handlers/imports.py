@@ -105,7 +105,8 @@ def _submission(row: Row, import_id: str, traceparent: str | None) -> Submission
         raise Refused("invalid", "The row makes no sense", faults)
     return Submission(
         source=f"import/{import_id}",
-        id=f"{request.program}#{request.person.reference}",
+        # A digest: ids are kept for a while, also after the person was erased, and a reference may name somebody.
+        id=digest([request.program, request.person.reference]).hex(),
         type=TYPE,
         digest=digest(document),
         request=request,
