@@ -60,6 +60,16 @@ async def test_an_owner_that_froze_inside_a_copy_is_succeeded(bench: Bench) -> N
     owner.terminate()
 
 
+async def test_a_batch_that_takes_longer_to_decide_than_a_session_may_idle_is_halved(bench: Bench) -> None:
+    await bench.publish(
+        *(event(toy.registration(0, number, industry="slow"), number=number) for number in range(1, 46))
+    )
+    async with bench.process():
+        await bench.until_stored(45)
+    await bench.check_complete(1, 45)
+    assert await bench.count("dead_letter") == 0
+
+
 async def _rows(bench: Bench, count: int) -> bool:
     return await bench.count("consumer_position") == count
 

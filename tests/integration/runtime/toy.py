@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
@@ -66,8 +67,8 @@ def waitlisted(data: ParticipantRegistered, since: datetime, reasons: tuple[Reas
 class ToyHandler:
     """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double.
 
-    Industries that steer it: reject (unless redriven), fail, die, hang, contended (by others, for eight attempts), huge
-    (what it emits).
+    Industries that steer it: reject (unless redriven), fail, die, hang, slow, contended (by others, for eight attempts),
+    huge (what it emits).
     """
 
     handles: frozenset[type[Value]] = frozenset({ParticipantRegistered})
@@ -97,6 +98,8 @@ class ToyHandler:
         assert isinstance(data, ParticipantRegistered)
         if data.profile.industry == "reject" and event.redrive_of is None:
             raise Rejected("toy_rejected", "asked to")
+        if data.profile.industry == "slow":
+            time.sleep(0.15)
         if data.profile.industry == "fail":
             raise ZeroDivisionError("asked to")
         if data.profile.industry == "die":

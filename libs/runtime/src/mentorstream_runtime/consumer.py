@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 HandlerFactory = Callable[[], Handler]
 _CONFLICT_LIMIT: Final = 5
 _KILL_LIMIT: Final = 3
+# Just below the session's idle_in_transaction_session_timeout, which also hits who decides for as long.
+_LONG_SECONDS: Final = 4.5
 _RECLAIM_SECONDS: Final = 2.0
 _CHECK_EPOCHS_SECONDS: Final = 2.0
 _RATIO_WINDOW: Final = 1000
@@ -246,6 +248,7 @@ class Consumer:
     async def _settle(self, owned: Owned, records: Sequence[Record]) -> None:
         conflicts = failures = 0
         while True:
+            began = time.monotonic()
             try:
                 with batch_span(owned.topic, lambda: map(_traceparent, records)):
                     done, dead, published = await handle_batch(
@@ -257,6 +260,13 @@ class Consumer:
                     raise
                 if is_infrastructure(error) or (is_contention(error) and conflicts >= _CONFLICT_LIMIT):
                     metrics.BATCH_RETRIES.labels(owned.topic, "infrastructure").inc()
+                    if len(records) > 1 and time.monotonic() - began > _LONG_SECONDS:
+                        # The database may have ended a session whose decisions took too long: less at a time then.
+                        log.warning("batch_halved", topic=owned.topic, records=len(records), error=repr(error))
+                        half = len(records) // 2
+                        await self._settle(owned, records[:half])
+                        await self._settle(owned, records[half:])
+                        return
                     raise
                 if is_conflict(error) and conflicts < _CONFLICT_LIMIT:
                     conflicts += 1
