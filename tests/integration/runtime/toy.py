@@ -67,7 +67,7 @@ def waitlisted(data: ParticipantRegistered, since: datetime, reasons: tuple[Reas
 class ToyHandler:
     """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double.
 
-    Industries that steer it: reject (unless redriven), fail, die, hang, slow, contended (by others, for eight attempts),
+    Industries that steer it: reject (unless redriven), fail, die, hang, slow, contended (by others, eight attempts),
     huge (what it emits).
     """
 
