@@ -84,7 +84,10 @@ class ProcessHealth:
 
     async def problems(self) -> dict[str, str]:
         """What keeps the process from doing its work, by part; empty when nothing does."""
-        process, runtime = self._process, self._process.runtime
+        process = self._process
+        if not process.started:
+            return {"process": "starting: it waits for its database"}
+        runtime = process.runtime
         problems = await _unreachable({"database": runtime.pool, "database as the API's role": runtime.api_pool})
         if process.relay is None and not runtime.checked.is_set() and not process.replaying:
             problems["outbox"] = "not held against its topics yet"

@@ -121,6 +121,11 @@ class Process(Generic[SettingsT]):
         return self._runtime
 
     @property
+    def started(self) -> bool:
+        """Whether it has its database, so that there is a `runtime`."""
+        return self._runtime is not None
+
+    @property
     def replaying(self) -> bool:
         """Whether it only reads: a replay writes nothing to the outbox."""
         return self._mode == "replay"
