@@ -51,17 +51,6 @@ async def read_records(bootstrap: str, prefix: str, topic: str) -> list[TopicRec
         await consumer.stop()
 
 
-async def read_events(bootstrap: str, prefix: str, topic: str) -> list[Event[Value]]:
-    """All events of a topic, each once: a repeat, which readers drop by its sequence, is left out."""
-    seen: set[str] = set()
-    events = []
-    for record in await read_records(bootstrap, prefix, topic):
-        if record.event is not None and record.event.id not in seen:
-            seen.add(record.event.id)
-            events.append(record.event)
-    return events
-
-
 def _record(
     topic: str,
     partition: int,
