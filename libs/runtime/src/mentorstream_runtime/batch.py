@@ -16,7 +16,7 @@ from aiokafka import ConsumerRecord
 
 from mentorstream_events import TOPIC, Event, SequenceNumber, Undecodable, Value, decode
 
-from . import metrics, positions
+from . import metrics, points, positions
 from .database import transaction
 from .dead_letters import Burial, bury
 from .errors import Rejected
@@ -140,6 +140,8 @@ async def handle_batch(
             await bury(connection, owned.topic, outcome.burials)
         await _save_seen(connection, owned.topic, outcome.fresh)
         await positions.advance(connection, owned.topic, owned.partition, fresh[-1].offset + 1)
+        points.reach("before_commit")
+    points.reach("after_commit")
     owned.next_offset = fresh[-1].offset + 1
     owned.seen.update(outcome.fresh)
     if len(owned.seen) > _SEEN_LIMIT:

@@ -20,7 +20,7 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from mentorstream_events import TOPICS, SequenceNumber
 
-from . import metrics
+from . import metrics, points
 from .broker import new_producer, read_partitions, stop_client, tail_reader
 from .database import Pool, transaction
 from .errors import Halted, is_infrastructure
@@ -152,6 +152,7 @@ class Relay:
         if not rows:
             return True
         await self._publish(rows)
+        points.reach("after_acknowledgement")
         await self._pool.execute(
             "DELETE FROM outbox WHERE position = ANY($1::bigint[])", [row["position"] for row in rows]
         )
@@ -210,7 +211,9 @@ class Relay:
         """
         for builder in builders:
             builder.close()
-            await (await producer.send_batch(builder, target.topic, partition=target.partition))
+            acknowledged = await producer.send_batch(builder, target.topic, partition=target.partition)
+            points.reach("before_acknowledgement")
+            await acknowledged
 
     async def _partition(self, producer: AIOKafkaProducer, topic: str, key: bytes) -> int:
         partitions = sorted(await producer.partitions_for(self._settings.topic_prefix + topic))

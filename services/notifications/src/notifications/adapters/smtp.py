@@ -27,6 +27,8 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
+from mentorstream_runtime import points
+
 from .. import metrics
 from ..domain.delivery import Accepted, Deferred, Outcome, Refused, Untried
 from .writing import Letter
@@ -153,6 +155,7 @@ class Carrier:
         try:
             await connection.rcpt(letter.recipient, encoding=encoding)
             response = await connection.data(letter.content)
+            points.reach("after_smtp_data")
         except (SMTPRecipientRefused, SMTPDataError) as error:
             outcome = Refused(error.code) if _permanent(error.code) else Deferred(error.code)
             return await self._reset(connection, outcome)
