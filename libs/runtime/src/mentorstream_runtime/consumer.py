@@ -1,29 +1,27 @@
-"""The consumer loop: owns partitions by epoch, takes batches, retries what may pass, puts aside what cannot.
+"""The consumer loop: takes batches of the partitions it owns, retries what may pass, puts aside what cannot.
 
-Kafka's group decides who should own a partition; the row in PostgreSQL decides who does. Offsets committed to Kafka
-are a hint for lag monitors and are never read back.
+Which partitions those are, and from where they are read, is `ownership`; what a batch is, `batch`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import stamina
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from . import metrics, positions
-from .batch import Handler, Owned, Record, bury_record, describe, handle_batch
+from .batch import Owned, Record, bury_record, describe, handle_batch
 from .broker import new_consumer, new_observer, read_cluster_id, read_partitions, stop_client
 from .database import Pool, transaction
 from .errors import Fenced, Halted, Rejected, is_conflict, is_contention, is_infrastructure
-from .positions import Claim
+from .ownership import HandlerFactory, Listener, Ownership
 from .settings import RuntimeSettings
 from .tracing import batch_span
 
@@ -31,18 +29,13 @@ if TYPE_CHECKING:
     from .wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
-HandlerFactory = Callable[[], Handler]
 _CONFLICT_LIMIT: Final = 5
-_KILL_LIMIT: Final = 3
 # Just below the session's idle_in_transaction_session_timeout, which also hits who decides for as long.
 _LONG_SECONDS: Final = 4.5
-_RECLAIM_SECONDS: Final = 2.0
-_CHECK_EPOCHS_SECONDS: Final = 2.0
 _RATIO_WINDOW: Final = 1000
 # The broker answers a fetch after half a second at the latest, also when there is nothing.
 _SILENT_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 1.0
-_HINT_SECONDS: Final = 1.0
 
 
 class Consumer:
@@ -64,21 +57,12 @@ class Consumer:
         self._consumer: AIOKafkaConsumer | None = None
         self._observer: AIOKafkaConsumer | None = None
         self._observing = asyncio.Lock()
-        self._cluster_id = ""
         self._partitions: list[TopicPartition] = []
-        self._owned: dict[TopicPartition, Owned] = {}
-        self._assigned: set[TopicPartition] = set()
-        self._claim_after: dict[TopicPartition, float] = {}
-        self._to_seek: set[TopicPartition] = set()
-        self._sought: dict[TopicPartition, int] = {}
+        self._ownership = Ownership(settings, pool, readers, self._patiently)
         self._polled: dict[TopicPartition, int | None] = {}
         self._heard_at = 0.0
-        self._hinted: dict[TopicPartition, int] = {}
-        self._hint_after = 0.0
-        self._check_epochs_at = 0.0
         self._recent: deque[tuple[int, int]] = deque()
         self._stopping = False
-        self._joined = False
         self.halted: Halted | None = None
         self.infrastructure_away = False
         self.last_progress = time.monotonic()
@@ -91,12 +75,7 @@ class Consumer:
     @property
     def ready(self) -> bool:
         """Whether every assigned partition is claimed and nothing stands in the way."""
-        return (
-            self._joined
-            and self.halted is None
-            and not self.infrastructure_away
-            and all(partition in self._owned for partition in self._assigned)
-        )
+        return self._ownership.complete and self.halted is None and not self.infrastructure_away
 
     @property
     def lag(self) -> int:
@@ -104,8 +83,8 @@ class Consumer:
         total = 0
         if self._consumer is None:
             return 0
-        for partition in self._owned.keys() & self._consumer.assignment():
-            owned = self._owned[partition]
+        for partition in self._ownership.owned.keys() & self._consumer.assignment():
+            owned = self._ownership.owned[partition]
             lag = max(0, (self._consumer.highwater(partition) or 0) - owned.next_offset)
             metrics.LAG.labels(owned.topic, str(owned.partition)).set(lag)
             total += lag
@@ -114,7 +93,7 @@ class Consumer:
     def positions(self) -> dict[str, dict[int, int]]:
         """Next offset of each owned partition, by topic without prefix."""
         found: dict[str, dict[int, int]] = {}
-        for owned in self._owned.values():
+        for owned in self._ownership.owned.values():
             found.setdefault(owned.topic, {})[owned.partition] = owned.next_offset
         return found
 
@@ -135,7 +114,7 @@ class Consumer:
 
     async def _session(self) -> None:
         """One membership of the group, from start to stop or to a loss of the broker."""
-        self._cluster_id = await read_cluster_id(self._settings)
+        self._ownership.cluster_id = await read_cluster_id(self._settings)
         self._partitions = await read_partitions(self._settings, self._readers)
         consumer = new_consumer(self._settings, positions.group_name(self._settings, self._service))
         self._heard_at = time.monotonic()
@@ -143,16 +122,14 @@ class Consumer:
             await consumer.start()
             self._consumer = consumer
             consumer.subscribe(
-                [self._settings.topic_prefix + topic for topic in self._readers], listener=_Listener(self)
+                [self._settings.topic_prefix + topic for topic in self._readers], listener=Listener(self._ownership)
             )
             while not self._stopping:
-                await self._drop_superseded()
-                await self._claim_assigned()
+                await self._ownership.drop_superseded()
+                await self._ownership.claim(consumer)
                 await self._turn(consumer)
         finally:
-            self._joined = False
-            self.assigned(())
-            self._joined = False
+            self._ownership.leave()
             self._consumer = None
             await stop_client(consumer)
             if self._observer is not None:
@@ -163,7 +140,7 @@ class Consumer:
         fetched: dict[TopicPartition, list[Record]] = {}
         try:
             # Bounded, because aiokafka waits for the end of a rebalance, however long. What a cut-off call had taken
-            # is fetched again: `_in_place` sees that it is missing.
+            # is fetched again: `Ownership.in_place` sees that it is missing.
             async with asyncio.timeout(_POLL_SECONDS):
                 fetched = await consumer.getmany(timeout_ms=100, max_records=self._settings.batch_records)
         except TimeoutError:
@@ -171,27 +148,26 @@ class Consumer:
         except NoOffsetForPartitionError:
             return  # not claimed yet, so not sought yet
         except OffsetOutOfRangeError as error:
-            await self._out_of_range(consumer, error)
+            await self._ownership.back_in_range(consumer, error)
             return
         self.infrastructure_away = self._is_silent(consumer, bool(fetched))
         if not any(records for records in fetched.values()) and self.lag == 0:
             self.last_progress = time.monotonic()
         for partition, records in fetched.items():
-            owned = self._owned.get(partition)
-            # Records fetched before the claim, or before a seek, are not ours to take.
-            if owned is None or not records or not self._in_place(consumer, owned, partition, records):
+            owned = self._ownership.in_place(consumer, partition, records)
+            if owned is None:
                 continue
             try:
                 await self._take(owned, records)
             except Fenced as fenced:
-                self._fenced(partition, owned, fenced)
-        await self._hint(consumer)
+                self._ownership.let_go(partition, fenced)
+        await self._ownership.hint(consumer)
 
     def _is_silent(self, consumer: AIOKafkaConsumer, fetched: bool) -> bool:
         """Whether the broker stopped answering fetches. aiokafka waits for it without an error."""
         polled = {
             partition: consumer.last_poll_timestamp(partition)
-            for partition in self._owned.keys() & consumer.assignment()
+            for partition in self._ownership.owned.keys() & consumer.assignment()
         }
         now = time.monotonic()
         if fetched or not polled or polled != self._polled:
@@ -200,24 +176,6 @@ class Consumer:
         if silent and not self.infrastructure_away:
             log.warning("broker_silent", seconds=round(now - self._heard_at, 1))
         return silent
-
-    @staticmethod
-    def _seek(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
-        """Read on from there, unless the group took the partition away and its listener was not called yet."""
-        with contextlib.suppress(IllegalStateError):
-            consumer.seek(partition, offset)
-
-    def _in_place(
-        self, consumer: AIOKafkaConsumer, owned: Owned, partition: TopicPartition, records: Sequence[Record]
-    ) -> bool:
-        """Whether the records begin where the last batch ended; if not, seek there."""
-        if records[0].offset == owned.next_offset:
-            return True
-        if records[0].offset > owned.next_offset and self._sought.get(partition) == owned.next_offset:
-            return True  # asked for exactly this offset: compaction or a control record left the gap
-        self._sought[partition] = owned.next_offset
-        self._seek(consumer, partition, owned.next_offset)
-        return False
 
     async def _take(self, owned: Owned, records: Sequence[Record]) -> None:
         if not owned.one_by_one:
@@ -320,131 +278,6 @@ class Consumer:
                 "docs/operations/dead-letters.md",
             )
 
-    async def _drop_superseded(self) -> None:
-        """Let go of partitions that somebody claimed, or an operator rewound, while there was nothing to read.
-
-        Every batch finds that out by itself; this is for partitions where no batch comes.
-        """
-        if not self._owned or time.monotonic() < self._check_epochs_at:
-            return
-        self._check_epochs_at = time.monotonic() + _CHECK_EPOCHS_SECONDS
-        rows = await self._pool.fetch("SELECT topic, partition, epoch FROM consumer_position")
-        epochs = {(row["topic"], row["partition"]): row["epoch"] for row in rows}
-        for partition, owned in list(self._owned.items()):
-            if epochs.get((owned.topic, owned.partition)) != owned.epoch:
-                self._fenced(partition, owned, Fenced(f"epoch {owned.epoch} is over"))
-
-    async def _claim_assigned(self) -> None:
-        waiting = [
-            partition
-            for partition in sorted(self._assigned - self._owned.keys())
-            if self._claim_after.get(partition, 0.0) <= time.monotonic()
-        ]
-        consumer = self._consumer
-        if consumer is None:
-            return
-        for partition in self._to_seek & self._owned.keys():
-            self._seek(consumer, partition, self._owned[partition].next_offset)
-        self._to_seek.clear()
-        if not waiting:
-            return
-        starts = await consumer.beginning_offsets(waiting)
-        ends = await consumer.end_offsets(waiting)
-        for partition in waiting:
-            topic = partition.topic.removeprefix(self._settings.topic_prefix)
-            claim = await self._claim(topic, partition.partition, starts[partition], ends[partition])
-            if claim.next_offset > ends[partition]:  # the owner before was reading on when we asked for the end
-                ends |= await consumer.end_offsets([partition])
-            positions.check_bounds(
-                topic, partition.partition, claim.next_offset, log_start=starts[partition], log_end=ends[partition]
-            )
-            if partition not in self._assigned:
-                continue  # revoked meanwhile; the next owner raises the epoch again
-            owned = Owned(
-                topic=topic,
-                partition=partition.partition,
-                handler=self._readers[topic](),
-                epoch=claim.epoch,
-                next_offset=claim.next_offset,
-                one_by_one=claim.one_by_one,
-            )
-            self._owned[partition] = owned
-            metrics.CLAIMS.labels(topic).inc()
-            log.info("partition_claimed", topic=topic, partition=partition.partition, epoch=claim.epoch)
-            if claim.suspect_count >= _KILL_LIMIT and claim.suspect_offset == claim.next_offset:
-                await self._bury_killer(consumer, partition, owned)
-            self._seek(consumer, partition, owned.next_offset)
-        self._joined = True
-
-    async def _claim(self, topic: str, partition: int, log_start: int, log_end: int) -> Claim:
-        """Claim it, however long an owner that froze inside a batch holds its row, or the database is away."""
-        async for attempt in self._patiently():
-            with attempt:
-                if attempt.num > 1:
-                    await self._end_overdue()
-                async with transaction(self._pool) as connection:
-                    claim = await positions.claim(
-                        connection, topic, partition, log_start=log_start, log_end=log_end, cluster_id=self._cluster_id
-                    )
-        return claim
-
-    async def _end_overdue(self) -> None:
-        async with transaction(self._pool) as connection:
-            ended = await positions.end_overdue(connection)
-        if ended:
-            log.warning("sessions_ended", sessions=ended, detail="in a transaction for too long, frozen inside a COPY")
-
-    async def _bury_killer(self, consumer: AIOKafkaConsumer, partition: TopicPartition, owned: Owned) -> None:
-        """Put aside the record that killed its process three times running."""
-        self._seek(consumer, partition, owned.next_offset)
-        for _ in range(50):
-            fetched = await consumer.getmany(partition, timeout_ms=200, max_records=1)
-            for record in fetched.get(partition, ()):
-                if record.offset == owned.next_offset:
-                    detail = f"its process died {_KILL_LIMIT} times while handling it alone"
-                    await bury_record(self._pool, owned, record, "killed_process", detail)
-                    return
-
-    async def _out_of_range(self, consumer: AIOKafkaConsumer, error: OffsetOutOfRangeError) -> None:
-        partitions = [partition for partition in self._owned if partition in error.args[0]]
-        starts = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-        for partition in partitions:
-            owned = self._owned[partition]
-            positions.check_bounds(
-                owned.topic,
-                owned.partition,
-                owned.next_offset,
-                log_start=starts[partition],
-                log_end=ends[partition],
-            )
-            self._seek(consumer, partition, owned.next_offset)
-
-    def _fenced(self, partition: TopicPartition, owned: Owned, fenced: Fenced) -> None:
-        metrics.FENCED.labels(owned.topic).inc()
-        log.warning("fenced", topic=owned.topic, partition=owned.partition, detail=str(fenced))
-        self._owned.pop(partition, None)
-        # Kafka will say whose it is; if it is still ours then, claim it again.
-        self._claim_after[partition] = time.monotonic() + _RECLAIM_SECONDS
-
-    async def _hint(self, consumer: AIOKafkaConsumer) -> None:
-        """Tell Kafka how far this group is, for lag monitors. Nothing depends on it."""
-        offsets = {
-            partition: owned.next_offset
-            for partition, owned in self._owned.items()
-            if owned.next_offset > self._hinted.get(partition, 0) and partition in consumer.assignment()
-        }
-        if not offsets or time.monotonic() < self._hint_after:
-            return
-        self._hint_after = time.monotonic() + _HINT_SECONDS
-        try:
-            # Bounded, because aiokafka tries again for as long as the broker is away.
-            async with asyncio.timeout(_HINT_SECONDS):
-                await consumer.commit(offsets)
-            self._hinted.update(offsets)
-        except (KafkaError, TimeoutError) as error:
-            log.debug("offset_hint_failed", error=repr(error))
-
     def _patiently(self) -> AsyncIterator[stamina.Attempt]:
         """Attempts with backoff, for as long as the infrastructure is away and nobody asks to stop."""
         return stamina.retry_context(
@@ -463,7 +296,7 @@ class Consumer:
 
         Raises what asking raises; ConnectionError while the group is not joined.
         """
-        if not self._joined:
+        if not self._ownership.joined:
             raise ConnectionError("the consumer has not joined its group")
         observer = await self._observe()
         ends = await observer.end_offsets(self._partitions)
@@ -490,18 +323,6 @@ class Consumer:
                 self._observer = observer
             return self._observer
 
-    def assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        """Called by the group: these are ours now, if nobody else claims them."""
-        self._assigned = set(partitions)
-        for partition in set(self._owned) - self._assigned:
-            owned = self._owned.pop(partition)
-            with contextlib.suppress(KeyError):  # somebody else's to tell now
-                metrics.LAG.remove(owned.topic, str(owned.partition))
-        self._sought.clear()
-        # Kept ones are still ours unless somebody raised their epoch meanwhile, which the next batch would find.
-        self._to_seek = set(self._owned)
-        self._joined = self._joined or not self._assigned
-
 
 def _passes(error: BaseException) -> bool:
     """Whether waiting helps: something is away, or others hold what is needed."""
@@ -511,16 +332,3 @@ def _passes(error: BaseException) -> bool:
 def _traceparent(record: Record) -> str | None:
     value = dict(record.headers).get("ce_traceparent")
     return None if value is None else value.decode("ascii", "replace")
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's base is untyped
-    """Passes the group's word on. Does no work: aiokafka only logs what is raised here, and fetches meanwhile."""
-
-    def __init__(self, consumer: Consumer) -> None:
-        self._consumer = consumer
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Nothing: the epoch fences, and a batch under way may finish."""
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        self._consumer.assigned(assigned)

@@ -22,13 +22,14 @@ from fastapi import FastAPI
 from . import metrics
 from .clock import Clock, DatabaseClock, DrivenClock
 from .command import run_command
-from .consumer import Consumer, HandlerFactory
+from .consumer import Consumer
 from .database import Connection, Pool, open_pool, transaction
 from .dead_letters import delete_expired
 from .errors import is_infrastructure
 from .health import ProcessHealth, health_app
 from .links import Links
 from .outbox import Outgoing, write_outbox
+from .ownership import HandlerFactory
 from .relay import Relay
 from .replay import replay_topics
 from .serving import HttpServer

@@ -18,7 +18,7 @@ from .broker import read_cluster_id, read_partitions, tail_reader
 from .database import Pool, transaction
 
 if TYPE_CHECKING:
-    from .consumer import HandlerFactory
+    from .ownership import HandlerFactory
     from .settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)

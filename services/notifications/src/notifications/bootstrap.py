@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mentorstream_runtime.consumer import HandlerFactory
+from mentorstream_runtime.ownership import HandlerFactory
 from mentorstream_runtime.process import Parts, Runtime
 
 from .adapters.ledger import Ledger
