@@ -1,0 +1,182 @@
+"""Runs a service that dies, freezes, fails or misreads the time where a test says.
+
+    python -m tests.faults.pointed <service> <mode>
+
+This launcher is the only code that arms the points of `mentorstream_runtime.points`; the product has nothing that reads
+the variables below. It runs the service as its own `__main__` does, with handlers wrapped where a record is to do harm.
+
+MENTORSTREAM_FAULT_POINT   POINT:ACTION[:NTH[:MILLISECONDS]], several separated by commas. ACTION is `kill` (SIGKILL to
+                           itself), `stop` (SIGSTOP to itself) or `raise`; it happens at the NTH passing (1), so many
+                           MILLISECONDS later (0: there and then).
+MENTORSTREAM_FAULT_RECORD  ACTION:TEXT: what deciding over an event does whose data holds TEXT somewhere: `kill` or
+                           `raise`. Stands for a fault of the code that one record brings out.
+MENTORSTREAM_FAULT_CLOCK   A file that holds a number of seconds by which this process's wall clock is wrong. It is read
+                           at each look at the clock, so the clock jumps when the file is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import importlib
+import os
+import runpy
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+import msgspec
+
+from mentorstream_events import Event, Value
+from mentorstream_runtime import points
+from mentorstream_runtime.batch import Handler
+from mentorstream_runtime.process import Parts, Runtime, main
+
+if TYPE_CHECKING:
+    from mentorstream_runtime.database import Connection
+    from mentorstream_runtime.outbox import Outgoing
+
+POINT_VARIABLE: Final = "MENTORSTREAM_FAULT_POINT"
+RECORD_VARIABLE: Final = "MENTORSTREAM_FAULT_RECORD"
+CLOCK_VARIABLE: Final = "MENTORSTREAM_FAULT_CLOCK"
+Action = Literal["kill", "stop", "raise"]
+
+
+class AskedTo(RuntimeError):
+    """What a point raises that is to fail: an error that the product has no name for."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is to happen at a point."""
+
+    point: points.Point
+    action: Action
+    nth: int = 1
+    milliseconds: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Wanted:
+        """Raises ValueError for what is not POINT:ACTION[:NTH[:MILLISECONDS]]."""
+        point, _, rest = text.partition(":")
+        action, *numbers = rest.split(":")
+        if point not in get_args(points.Point) or action not in get_args(Action) or len(numbers) > 2:
+            raise ValueError(f"{text!r} is no point and action")
+        return cls(cast("points.Point", point), cast("Action", action), *map(int, numbers))
+
+
+class Armed:
+    """Counts how often each point is passed, and acts when it is time."""
+
+    def __init__(self, wanted: Sequence[Wanted]) -> None:
+        self._wanted = wanted
+        self._passed: Counter[points.Point] = Counter()
+
+    def __call__(self, point: points.Point) -> None:
+        self._passed[point] += 1
+        for wanted in self._wanted:
+            if wanted.point == point and wanted.nth == self._passed[point]:
+                if wanted.milliseconds:
+                    asyncio.get_running_loop().call_later(wanted.milliseconds / 1000, act, wanted.action, point)
+                else:
+                    act(wanted.action, point)
+
+
+def act(action: Action, where: str) -> None:
+    """Do it to this process. Returns only after a SIGSTOP that was followed by a SIGCONT."""
+    if action == "raise":
+        raise AskedTo(where)
+    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+
+
+class Harmful:
+    """A handler for which some events do harm; all others it passes on."""
+
+    def __init__(self, handler: Handler, action: Action, text: str) -> None:
+        self._handler = handler
+        self._action: Action = action
+        self._text = text.encode()
+        self.handles = handler.handles
+
+    async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
+        """As the handler does."""
+        await self._handler.load(connection, events)
+
+    def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
+        """As the handler does, but for an event that holds the text."""
+        if self._text in msgspec.json.encode(event.data):
+            act(self._action, event.id)
+        return self._handler.decide(event)
+
+    async def flush(self, connection: Connection) -> None:
+        """As the handler does."""
+        await self._handler.flush(connection)
+
+    def settled(self, *, committed: bool) -> None:
+        """As the handler does."""
+        self._handler.settled(committed=committed)
+
+
+def harmed(build: Callable[[Runtime[Any]], Parts], action: Action, text: str) -> Callable[[Runtime[Any]], Parts]:
+    """The service's wiring, with every handler wrapped."""
+
+    def build_harmed(runtime: Runtime[Any]) -> Parts:
+        parts = build(runtime)
+        readers = {topic: (lambda make=make: Harmful(make(), action, text)) for topic, make in parts.readers.items()}
+        return Parts(readers=readers, timers=parts.timers, api=parts.api, closing=parts.closing)
+
+    return build_harmed
+
+
+def misread_clock(path: Path) -> None:
+    """Make `time.time` and `datetime.now` wrong by the number of seconds in the file.
+
+    The methods of datetime are replaced in its own type, because a subclass in its place would be another type to
+    msgspec and pydantic. Not reached is C code that asks the kernel; of what the services use, that is aiokafka's
+    record builder, hence AIOKAFKA_NO_EXTENSIONS, which has to be set before aiokafka is imported.
+    """
+    true_time, true_now = time.time, datetime.now
+
+    def wrong_time() -> float:
+        return true_time() + float(path.read_text() or 0)
+
+    def wrong_now(cls: type[datetime], tz: tzinfo | None = None) -> datetime:
+        return cls.fromtimestamp(wrong_time(), tz)
+
+    def wrong_utcnow(cls: type[datetime]) -> datetime:
+        return wrong_now(cls, true_now().astimezone().tzinfo).replace(tzinfo=None)
+
+    time.time = wrong_time
+    time.time_ns = lambda: int(wrong_time() * 1e9)
+    (methods,) = gc.get_referents(datetime.__dict__)
+    methods["now"] = classmethod(wrong_now)
+    methods["utcnow"] = classmethod(wrong_utcnow)
+    ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime))
+
+
+def run(service: str, mode: str) -> None:
+    """Arm what the environment asks for, then run the service. Exits the process, as the service does."""
+    if text := os.environ.get(POINT_VARIABLE):
+        points.arm(Armed([Wanted.parse(each) for each in text.split(",")]))
+    if file := os.environ.get(CLOCK_VARIABLE):
+        misread_clock(Path(file))
+    record = os.environ.get(RECORD_VARIABLE)
+    if not record:
+        sys.argv = [service, mode]
+        runpy.run_module(service, run_name="__main__", alter_sys=True)
+        return
+    action, _, text = record.partition(":")
+    if action not in ("kill", "raise") or not text:
+        raise ValueError(f"{record!r} is no action and text")
+    settings = getattr(importlib.import_module(f"{service}.settings"), f"{service.capitalize()}Settings")
+    build = importlib.import_module(f"{service}.bootstrap").build
+    main(service, settings, harmed(build, cast("Action", action), text), [mode])
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2])
