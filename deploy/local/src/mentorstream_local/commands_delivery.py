@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from uuid import UUID
 
 import asyncpg
 import typer
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from rich.table import Table
 
+from mentorstream_local.commands_topics import Bootstrap, Prefix
 from mentorstream_local.loops import run_apart
 from mentorstream_local.migrations import (
     SERVICES_WITH_DATABASE,
@@ -22,6 +26,7 @@ from mentorstream_local.migrations import (
     role_url,
     worker_role,
 )
+from mentorstream_local.records import Unreadable, read_after
 from mentorstream_local.services import Wiring, service_environment
 from mentorstream_local.system import DATABASE, LocalSystem
 from mentorstream_local.terminal import (
@@ -36,10 +41,12 @@ from mentorstream_local.terminal import (
     running_stack,
 )
 from mentorstream_runtime import dead_letters, positions
-from mentorstream_runtime.dead_letters import DeadLetter
+from mentorstream_runtime.dead_letters import DeadLetter, Later
 
 app = typer.Typer(help="Look at dead letters and publish them again.", no_args_is_help=True)
 _T = TypeVar("_T")
+_MOST_RECORDS = 2_000_000
+_TELL_EVERY_RECORDS = 200_000
 
 ServiceName = Annotated[str, typer.Argument(help="Whose: intake, matching, scheduling, feedback or notifications.")]
 DatabaseName = Annotated[str, typer.Option(envvar="MENTORSTREAM_DATABASE", help="Database name.")]
@@ -115,23 +122,57 @@ def redrive(
     stack: StackName = "default",
     database: DatabaseName = DATABASE,
     url: WorkerUrl = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if newer events of its key were handled since.")] = False,
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Do not look at what came after it, and publish it in any case.")
+    ] = False,
 ) -> None:
     """Publish a dead letter again, at the end of its topic, for this service alone.
 
-    Exits with 1 when it was redriven before, or when newer events of its key were handled since.
+    Reads what came after it on its partition first. Exits with 1 when that has newer events about the same, or cannot
+    be told, and when the letter was redriven before.
     """
+    _check(service)
+    address = "" if force else bootstrap or running_stack(stack).servers.kafka_bootstrap
 
-    async def publish(connection: Any) -> str:
+    async def publish(connection: asyncpg.Connection[Any]) -> str:
+        letter = await dead_letters.read_dead_letter(connection, letter_id)
+        if letter is None:
+            raise LookupError(f"{service} has no dead letter {letter_id}")
+        # Outside the transaction: reading may take longer than one is allowed to.
+        later = [] if force else await _later(address, prefix, service, letter)
         async with connection.transaction():
             letter = await dead_letters.read_dead_letter(connection, letter_id, lock=True)
             if letter is None:
-                raise LookupError(f"{service} has no dead letter {letter_id}")
-            return await dead_letters.redrive(connection, service, letter, force=force)
+                raise LookupError(f"dead letter {letter_id} has expired meanwhile")
+            return await dead_letters.redrive(connection, service, letter, later=later)
 
-    with plain_errors(LookupError, ValueError):
+    with plain_errors(LookupError, ValueError, KafkaError):
         new_id = _with(service, stack, database, url, publish)
     progress(f"published again as event {new_id}, once a relay of {service} runs")
+
+
+async def _later(bootstrap: str, prefix: str, service: str, letter: DeadLetter) -> list[Later]:
+    """What came after a dead letter and is about the same."""
+    about_the_same = dead_letters.same_subject(service, letter)
+    partition = TopicPartition(prefix + letter.topic, letter.partition)
+    found: list[Later] = []
+    read, told = 0, 0
+    async with contextlib.aclosing(read_after(bootstrap, partition, letter.record_offset)) as batches:
+        async for batch in batches:
+            found += [
+                Later(record.offset, (dict(record.headers).get("ce_id") or b"").decode("utf-8", "replace"))
+                for record in batch
+                if about_the_same(record)
+            ]
+            read += len(batch)
+            if read > _MOST_RECORDS:
+                raise Unreadable(f"more than {_MOST_RECORDS:,} records came after it; what they changed is not known")
+            if read >= told + _TELL_EVERY_RECORDS:
+                told = read
+                progress(f"{read:,} later records read")
+    return found
 
 
 def replay(

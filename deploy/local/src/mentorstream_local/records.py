@@ -1,11 +1,17 @@
-"""Reads whole topics, for checks and figures. Takes part in no group and uses none of the services' own code."""
+"""Reads topics from some place to their ends: for checks and figures, and to see what came after a dead letter.
+
+Takes part in no group and uses none of the services' own code.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from mentorstream_events import Event, Undecodable, Value, decode
 
@@ -23,32 +29,62 @@ class TopicRecord:
     refusal: str | None = None
 
 
+Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
+
+
+class Unreadable(LookupError):
+    """The records asked for are not there (any more)."""
+
+
 async def read_records(bootstrap: str, prefix: str, topic: str) -> list[TopicRecord]:
     """All records that a topic has now, in order within each partition. Raises what reading raises."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         known = sorted(await producer.partitions_for(prefix + topic))
     partitions = [TopicPartition(prefix + topic, partition) for partition in known]
+    async with _reader(bootstrap, partitions) as consumer:
+        return [
+            _record(topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
+            async for batch in _batches(consumer, partitions)
+            for r in batch
+        ]
+
+
+async def read_after(bootstrap: str, partition: TopicPartition, offset: int) -> AsyncGenerator[Sequence[Record], None]:
+    """What one partition has after an offset now, some records at a time. `partition` is named with its prefix.
+
+    Raises Unreadable where records after the offset expired, or the log never had that offset, and what reading raises.
+    """
+    async with _reader(bootstrap, [partition]) as consumer:
+        start = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        if not start <= offset + 1 <= end:
+            raise Unreadable(f"{partition.topic} partition {partition.partition} has records {start} to {end} only")
+        consumer.seek(partition, offset + 1)
+        async for batch in _batches(consumer, [partition]):
+            yield batch
+
+
+@contextlib.asynccontextmanager
+async def _reader(bootstrap: str, partitions: Sequence[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        places = dict(await consumer.beginning_offsets(partitions))
-        found: list[TopicRecord] = []
-        while any(places[partition] < end for partition, end in ends.items()):
-            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
-                found += [
-                    _record(topic, partition.partition, r.offset, r.key, r.value, tuple(r.headers))
-                    for r in records
-                    if r.offset < ends[partition]
-                ]
-                places[partition] = records[-1].offset + 1
-            for partition in partitions:  # beyond what compaction left out
-                places[partition] = max(places[partition], await consumer.position(partition))
-        return found
+        yield consumer
     finally:
         await asyncio.sleep(0)  # aiokafka awaits a task that it cancelled; one that never ran yet would cancel us too
         await consumer.stop()
+
+
+async def _batches(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> AsyncIterator[Sequence[Record]]:
+    """From where the consumer stands to the ends that the partitions have now."""
+    ends = await consumer.end_offsets(partitions)
+    while True:
+        # Asked, not counted: compaction leaves offsets out.
+        if all([await consumer.position(partition) >= end for partition, end in ends.items()]):
+            return
+        for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+            yield [record for record in records if record.offset < ends[partition]]
 
 
 def _record(

@@ -112,7 +112,8 @@ def _retention(topic: Topic) -> str:
 
 
 def _event(contract: Contract, components: Mapping[str, Schema]) -> str:
-    head = f"### {contract.name}\n\n{contract.meaning}\n\nWritten by {_list(contract.producers)}.\n"
+    about = _list(f"`{field}`" for field in contract.subject or (contract.key_field,))
+    head = f"### {contract.name}\n\n{contract.meaning}\n\nWritten by {_list(contract.producers)}. Subject: {about}.\n"
     if contract.tombstone:
         return f"{head}\nThe value is null; the key is the `{contract.key_field}`.\n"
     examples = [
