@@ -37,6 +37,7 @@ class _Base:
     key: bytes
     headers: Mapping[str, bytes]
     data: Mapping[str, Any]
+    key_field: str
 
     def record(
         self,
@@ -65,13 +66,14 @@ class _Base:
 Make = Callable[[_Base], PoisonRecord]
 
 
-def _changed(base: _Base, **fields: object) -> bytes:
-    return json.dumps({**base.data, **fields}).encode()
+def _with_key(base: _Base, key: object) -> bytes:
+    """The data with something else where its key belongs."""
+    return json.dumps({**base.data, base.key_field: key}).encode()
 
 
 def _too_large(base: _Base) -> PoisonRecord:
-    filler = "x" * (_LARGEST_BYTES - len(json.dumps(base.data)) - len('"organisation_id": "", '))
-    return base.record("too large", "wrong_schema", value=_changed(base, organisation_id=filler))
+    filler = "x" * (_LARGEST_BYTES - len(_with_key(base, "")))
+    return base.record("too large", "wrong_schema", value=_with_key(base, filler))
 
 
 KINDS: Final[Mapping[str, Make]] = {
@@ -80,7 +82,7 @@ KINDS: Final[Mapping[str, Make]] = {
     ),
     "not UTF-8": lambda base: base.record("not UTF-8", "not_json", value=b"\xff\xfe" + json.dumps(base.data).encode()),
     "wrong schema": lambda base: base.record(
-        "wrong schema", "wrong_schema", value=_changed(base, organisation_id=7), ce_sequence=_FAR_AHEAD
+        "wrong schema", "wrong_schema", value=_with_key(base, 7), ce_sequence=_FAR_AHEAD
     ),
     "unknown type": lambda base: base.record(
         "unknown type", "unknown_type", ce_type=b"mentorstream.participant.promoted.v1"
@@ -111,4 +113,4 @@ def poison(topic: str, key: str, kinds: Sequence[str] = tuple(KINDS)) -> Iterato
 def _base(example: Example, key: str) -> _Base:
     data = json.loads(example.value or b"{}")
     data[example.contract.key_field] = key
-    return _Base(example.contract.topic.name, key.encode(), dict(example.headers), data)
+    return _Base(example.contract.topic.name, key.encode(), dict(example.headers), data, example.contract.key_field)
