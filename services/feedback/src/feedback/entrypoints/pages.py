@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from feedback.domain.questionnaire import RATINGS, TEXT_LIMIT, Answer, FieldErrors
+from mentorstream_runtime.local_times import local_time
 from mentorstream_runtime.pages import Pages
 
 if TYPE_CHECKING:
@@ -75,25 +75,12 @@ class FeedbackPages:
 
 def local_interval(starts_at: datetime, ends_at: datetime, zone: str) -> str:
     """When it was, in the zone's local time: `Tuesday 3 March 2026, 14:00 to 14:45 (Europe/Paris)`."""
-    info, shown = _zone(zone)
-    start, end = starts_at.astimezone(info), ends_at.astimezone(info)
-    until = f"{end:%H:%M}" if end.date() == start.date() else f"{_day(end)}, {end:%H:%M}"
-    return f"{_day(start)}, {start:%H:%M} to {until} ({shown})"
+    start, end = local_time(starts_at, zone), local_time(ends_at, zone)
+    until = end.clock if end.day == start.day else f"{end.day}, {end.clock}"
+    return f"{start.day}, {start.clock} to {until} ({start.zone})"
 
 
 def local_minute(instant: datetime, zone: str) -> str:
     """A day and time in the zone: `Tuesday 17 March 2026, 14:45 (Europe/Paris)`."""
-    info, shown = _zone(zone)
-    local = instant.astimezone(info)
-    return f"{_day(local)}, {local:%H:%M} ({shown})"
-
-
-def _day(local: datetime) -> str:
-    return f"{local:%A} {local.day} {local:%B %Y}"
-
-
-def _zone(name: str) -> tuple[ZoneInfo, str]:
-    try:
-        return ZoneInfo(name), name
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC"), "UTC"  # a zone that this machine's data lacks must not cost the answer
+    local = local_time(instant, zone)
+    return f"{local.day}, {local.clock} ({local.zone})"

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from mentorstream_runtime.local_times import local_time
 from mentorstream_runtime.pages import Pages
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ProposalPages:
         self, proposal: ShownProposal, expires_at: datetime, *, status: int = 200, error: str = ""
     ) -> HTMLResponse:
         """What is proposed, and two buttons."""
+        until = local_time(expires_at, "UTC")  # where mentors are, this service does not know
         fit, parts = whole_points(proposal.facets)
         facets = [(_FACET_WORDS.get(name, name), points) for name, points in parts.items()]
         return self._pages.render(
@@ -56,7 +58,7 @@ class ProposalPages:
             fit=fit,
             facets=facets,
             common_hours=_hours(proposal.shared.common_minutes),
-            answer_until=f"{expires_at:%A} {expires_at.day} {expires_at:%B %Y}, {expires_at:%H:%M} UTC",
+            answer_until=f"{until.day}, {until.clock} UTC",
             error=error,
         )
 

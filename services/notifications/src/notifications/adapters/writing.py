@@ -21,12 +21,12 @@ from email.utils import format_datetime, quote
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, select_autoescape
 
 import notifications
 from mentorstream_runtime.links import Links, Purpose
+from mentorstream_runtime.local_times import LocalTime, local_time
 
 from ..domain.people import Person
 from .calendar import Mailbox, Meeting, Method, calendar_object
@@ -122,7 +122,7 @@ class Writer:
     def _context(self, mail: DueMail, person: Person) -> dict[str, Any]:
         """What templates may use. Every text in it is on one line."""
         roles = _strings(mail.params.get("roles"))
-        zone = _zone(str(mail.params.get("zone") or person.zone))
+        zone = str(mail.params.get("zone") or person.zone)
         context: dict[str, Any] = {
             "program": one_line(mail.title),
             "name": one_line(person.full_name),
@@ -230,32 +230,8 @@ def _mailbox(header: str, name: str, address: str) -> str:
     return f"{_encoded(header, name)} <{address}>"
 
 
-@dataclass(frozen=True, slots=True)
-class LocalTime:
-    """A time as its reader's clock shows it, with the zone's name and its offset then."""
-
-    moment: datetime
-    zone: str
-
-    @property
-    def day(self) -> str:
-        """For example "Tuesday 30 March 2027"."""
-        return f"{self.moment:%A} {self.moment.day} {self.moment:%B %Y}"
-
-    @property
-    def clock(self) -> str:
-        """For example "15:00"."""
-        return f"{self.moment:%H:%M}"
-
-    @property
-    def place(self) -> str:
-        """For example "Europe/Paris, UTC+02:00"."""
-        offset = f"{self.moment:%z}"
-        return f"{self.zone}, UTC{offset[:3]}:{offset[3:5]}"
-
-
-def _local(value: object, zone: ZoneInfo) -> LocalTime | None:
-    return None if value is None else LocalTime(_instant(value).astimezone(zone), zone.key)
+def _local(value: object, zone: str) -> LocalTime | None:
+    return None if value is None else local_time(_instant(value), zone)
 
 
 def _instant(value: object) -> datetime:
@@ -265,15 +241,6 @@ def _instant(value: object) -> datetime:
 
 def _strings(value: object) -> Mapping[str, str]:
     return {str(key): str(item) for key, item in value.items()} if isinstance(value, Mapping) else {}
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> ZoneInfo:
-    """The zone; UTC for one that this machine does not know, so that the mail still goes, and says so."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Form
 from fastapi.responses import RedirectResponse, Response
@@ -20,6 +19,7 @@ import scheduling
 from mentorstream_runtime.database import organisation_scope, transaction
 from mentorstream_runtime.http import create_app
 from mentorstream_runtime.links import BadLink
+from mentorstream_runtime.local_times import local_time
 from mentorstream_runtime.pages import Pages
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
@@ -171,7 +171,7 @@ class _Site:
             state=seen.state,
             when=_shown(seen.starts_at, zone),
             iso=seen.starts_at.isoformat(),
-            zone=zone,
+            zone=local_time(seen.starts_at, zone).zone,
             minutes=length,
             choices=[(_form_value(choice), _shown(choice, zone)) for choice in choices],
             token=token,
@@ -193,9 +193,8 @@ def _to_page(token: str) -> Response:
 
 def _shown(instant: datetime, zone: str) -> str:
     """Date and time on a zone's wall clock, with its offset: in a fold the same time comes twice."""
-    local = instant.astimezone(ZoneInfo(zone))
-    offset = local.strftime("%z")
-    return f"{local:%A} {local.day} {local:%B %Y, %H:%M} (UTC{offset[:3]}:{offset[3:5]})"
+    local = local_time(instant, zone)
+    return f"{local.day}, {local.clock} ({local.offset})"
 
 
 def _form_value(instant: datetime) -> str:
