@@ -70,6 +70,16 @@ async def test_a_batch_that_takes_longer_to_decide_than_a_session_may_idle_is_ha
     assert await bench.count("dead_letter") == 0
 
 
+async def test_a_record_whose_decision_alone_outlasts_a_session_is_put_aside(bench: Bench) -> None:
+    items = registrations(1, 3)
+    await bench.publish(items[0], event(toy.registration(0, 99, industry="endless"), number=2), items[2])
+    async with bench.process(batch_records=1):
+        await eventually(lambda: _letters(bench, 1), what="the endless one is put aside", seconds=90)
+        await bench.until_stored(2)
+    (letter,) = await bench.fetch("SELECT reason, detail FROM dead_letter")
+    assert letter["reason"] == "too_long"
+
+
 async def _rows(bench: Bench, count: int) -> bool:
     return await bench.count("consumer_position") == count
 

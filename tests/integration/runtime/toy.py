@@ -67,8 +67,8 @@ def waitlisted(data: ParticipantRegistered, since: datetime, reasons: tuple[Reas
 class ToyHandler:
     """Counts places in each program: a wrong order, a loss or a repeat leaves a gap or a double.
 
-    Industries that steer it: reject (unless redriven), fail, die, hang, slow, contended (by others, eight attempts),
-    huge (what it emits).
+    Industries that steer it: reject (unless redriven), fail, die, hang, slow, endless, contended (by others,
+    eight attempts), huge (what it emits).
     """
 
     handles: frozenset[type[Value]] = frozenset({ParticipantRegistered})
@@ -100,6 +100,8 @@ class ToyHandler:
             raise Rejected("toy_rejected", "asked to")
         if data.profile.industry == "slow":
             time.sleep(0.15)
+        if data.profile.industry == "endless":
+            time.sleep(5.5)
         if data.profile.industry == "fail":
             raise ZeroDivisionError("asked to")
         if data.profile.industry == "die":

@@ -6,15 +6,19 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import asyncpg
 import pytest
 import structlog
 from aiokafka import ConsumerRecord
 
-from mentorstream_runtime.batch import describe
+from mentorstream_events import Event, Value
+from mentorstream_runtime.batch import Owned
+from mentorstream_runtime.database import Connection
+from mentorstream_runtime.log_place import describe, under_way
 from mentorstream_runtime.logs import configure_logging
+from mentorstream_runtime.outbox import Outgoing
 
 
 @pytest.fixture
@@ -79,3 +83,40 @@ def test_a_record_is_described_by_event_program_and_trace() -> None:
 def test_a_record_of_which_nothing_is_sound_is_described_as_far_as_it_goes() -> None:
     assert describe(record([("ce_id", None)], None)) == {}
     assert describe(record([("ce_id", b"\xff" * 500)], b"\xff"))["program"] == "\N{REPLACEMENT CHARACTER}"
+
+
+TRACED: list[tuple[str, bytes | None]] = [("ce_id", b"e-1"), ("ce_traceparent", b"00-" + b"a" * 32 + b"-1-01")]
+
+
+def test_lines_logged_while_one_event_is_decided_name_it(lines: io.StringIO) -> None:
+    owned = Owned("matches", 3, Silent(), epoch=1, next_offset=7)
+    batch = [record(TRACED, b"p-1"), record([("ce_id", b"e-2")], b"p-2")]
+    with under_way(owned, batch):
+        owned.deciding = batch[1]
+        structlog.get_logger("toy").info("came_too_late")
+        owned.deciding = None
+        structlog.get_logger("toy").warning("batch_halved", records=9)
+        with under_way(owned, batch[:1]):
+            structlog.get_logger("toy").info("batch_conflict")
+    structlog.get_logger("toy").info("elsewhere")
+    deciding, halved, conflict, elsewhere = map(json.loads, lines.getvalue().splitlines())
+    assert (deciding["event_id"], deciding["program"], deciding["partition"]) == ("e-2", "p-2", 3)
+    assert (halved["first_offset"], halved["records"]) == (1, 9)
+    assert "event_id" not in halved
+    assert (conflict["event_id"], conflict["trace"]) == ("e-1", "a" * 32)
+    assert "topic" not in elsewhere
+
+
+class Silent:
+    """A handler that is not called."""
+
+    handles: frozenset[type[Value]] = frozenset()
+
+    async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None: ...
+
+    def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
+        raise NotImplementedError
+
+    async def flush(self, connection: Connection) -> None: ...
+
+    def settled(self, *, committed: bool) -> None: ...

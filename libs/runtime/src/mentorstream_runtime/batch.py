@@ -20,6 +20,7 @@ from . import metrics, points, positions
 from .database import transaction
 from .dead_letters import Burial, bury
 from .errors import Rejected
+from .log_place import describe
 from .outbox import Outgoing, write_outbox
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class Owned:
     epoch: int
     next_offset: int
     one_by_one: bool = False
+    # The record whose decision is under way, or raised, and how long all decisions of the last batch took.
+    deciding: Record | None = None
+    decide_seconds: float = 0.0
+    # How often the record that is next was decided for too long.
+    overlong: int = 0
     seen: dict[tuple[str, str], SequenceNumber] = field(default_factory=dict)
 
     def forget(self) -> None:
@@ -92,16 +98,6 @@ class _Outcome:
     fresh: dict[tuple[str, str], SequenceNumber] = field(default_factory=dict)
 
 
-def describe(record: Record) -> dict[str, str]:
-    """What a log line says of one record, so that its story can be joined: event id, key (the program) and trace."""
-    headers = dict(record.headers)
-    named = {"event_id": headers.get("ce_id"), "program": record.key, "trace": headers.get("ce_traceparent")}
-    told = {name: raw[:200].decode("utf-8", "replace") for name, raw in named.items() if raw is not None}
-    if "trace" in told:
-        told["trace"] = told["trace"][3:35]
-    return told
-
-
 async def handle_batch(
     pool: Pool, service: str, owned: Owned, records: Sequence[Record], *, limit_bytes: int, publish: bool = True
 ) -> tuple[int, int, bool]:
@@ -113,6 +109,7 @@ async def handle_batch(
     rolled back then and the caller must call `owned.forget()`.
     """
     started = time.perf_counter()
+    owned.deciding, owned.decide_seconds = None, 0.0
     outgoing: list[Outgoing] = []
     async with transaction(pool) as connection:
         next_offset = await positions.lock(connection, owned.topic, owned.partition, owned.epoch)
@@ -127,11 +124,14 @@ async def handle_batch(
         events = _unseen(owned, service, decoded, outcome)
         if events:
             await owned.handler.load(connection, [event for _, event in events])
+            began = time.perf_counter()
             for record, event in events:
+                owned.deciding = record
                 try:
                     outgoing.extend(owned.handler.decide(event))
                 except Rejected as rejected:
                     outcome.burials.append(Burial(record, rejected.reason, rejected.detail))
+            owned.deciding, owned.decide_seconds = None, time.perf_counter() - began
             outcome.handled = len(events)
             await owned.handler.flush(connection)
             if publish:

@@ -17,10 +17,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from . import metrics, positions
-from .batch import Owned, Record, bury_record, describe, handle_batch
+from .batch import Owned, Record, bury_record, handle_batch
 from .broker import new_consumer, new_observer, read_cluster_id, read_partitions, stop_client
 from .database import Pool, transaction
 from .errors import Fenced, Halted, Rejected, is_conflict, is_contention, is_infrastructure
+from .log_place import under_way
 from .ownership import HandlerFactory, Listener, Ownership
 from .settings import RuntimeSettings
 from .tracing import batch_span
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _CONFLICT_LIMIT: Final = 5
+_OVERLONG_LIMIT: Final = 3
 # Just below the session's idle_in_transaction_session_timeout, which also hits who decides for as long.
 _LONG_SECONDS: Final = 4.5
 _RATIO_WINDOW: Final = 1000
@@ -204,61 +206,94 @@ class Consumer:
                 self.infrastructure_away = False
 
     async def _settle(self, owned: Owned, records: Sequence[Record]) -> None:
+        with under_way(owned, records):
+            await self._settle_batch(owned, records)
+
+    async def _settle_batch(self, owned: Owned, records: Sequence[Record]) -> None:
         conflicts = failures = 0
         while True:
             began = time.monotonic()
             try:
-                with batch_span(owned.topic, lambda: map(_traceparent, records)):
-                    done, dead, published = await handle_batch(
-                        self._pool, self._service, owned, records, limit_bytes=self._settings.event_limit_bytes
-                    )
-            except BaseException as error:
-                owned.forget()
-                if isinstance(error, Fenced | Halted) or not isinstance(error, Exception):
-                    raise
+                done, dead, published = await self._attempt(owned, records)
+            except (Fenced, Halted):
+                raise
+            except Exception as error:
                 if is_infrastructure(error) or (is_contention(error) and conflicts >= _CONFLICT_LIMIT):
                     metrics.BATCH_RETRIES.labels(owned.topic, "infrastructure").inc()
-                    if len(records) > 1 and time.monotonic() - began > _LONG_SECONDS:
-                        # The database may have ended a session whose decisions took too long: less at a time then.
-                        log.warning("batch_halved", topic=owned.topic, records=len(records), error=repr(error))
-                        half = len(records) // 2
-                        await self._settle(owned, records[:half])
-                        await self._settle(owned, records[half:])
+                    if await self._lighten(owned, records, error, time.monotonic() - began):
                         return
                     raise
                 if is_conflict(error) and conflicts < _CONFLICT_LIMIT:
                     conflicts += 1
                     metrics.BATCH_RETRIES.labels(owned.topic, "conflict").inc()
-                    log.info("batch_conflict", topic=owned.topic, partition=owned.partition, error=repr(error))
+                    log.info("batch_conflict", error=repr(error))
                     await asyncio.sleep(0.02 * conflicts)
                     continue
                 failures += 1
                 metrics.BATCH_RETRIES.labels(owned.topic, "failure").inc()
-                log.exception(
-                    "batch_failed",
-                    topic=owned.topic,
-                    partition=owned.partition,
-                    first_offset=records[0].offset,
-                    records=len(records),
-                    **(describe(records[0]) if len(records) == 1 else {}),
-                )
+                log.exception("batch_failed")
                 # What a flush rejects, such as an event that is too large, it would reject again.
                 if failures < 2 and not isinstance(error, Rejected):
                     continue
-                if len(records) == 1:
-                    reason, detail = "failed", f"{type(error).__name__} at every attempt"
-                    if isinstance(error, Rejected):
-                        reason, detail = error.reason, error.detail
-                    await bury_record(self._pool, owned, records[0], reason, detail)
-                    self._count(1, 1)
-                    return
-                for record in records:
-                    await self._settle(owned, [record])
+                await self._give_up(owned, records, error)
                 return
+            if done:  # nothing is done by records that an earlier attempt had finished
+                owned.overlong = 0
             if published:
                 self._wakeups.wake()
             self._count(done, dead)
             return
+
+    async def _give_up(self, owned: Owned, records: Sequence[Record], error: Exception) -> None:
+        """After failing as a batch: one by one, and one that failed alone is put aside."""
+        if len(records) > 1:
+            for record in records:
+                await self._settle(owned, [record])
+            return
+        reason, detail = "failed", f"{type(error).__name__} at every attempt"
+        if isinstance(error, Rejected):
+            reason, detail = error.reason, error.detail
+        await self._bury(owned, records[0], reason, detail)
+
+    async def _attempt(self, owned: Owned, records: Sequence[Record]) -> tuple[int, int, bool]:
+        """Handle the batch, or forget whatever of it is in memory."""
+        try:
+            with batch_span(owned.topic, lambda: map(_traceparent, records)):
+                return await handle_batch(
+                    self._pool, self._service, owned, records, limit_bytes=self._settings.event_limit_bytes
+                )
+        except BaseException:
+            owned.forget()
+            raise
+
+    async def _lighten(self, owned: Owned, records: Sequence[Record], error: Exception, seconds: float) -> bool:
+        """Handle it otherwise, where the database may have ended a session because its decisions took too long.
+
+        Several records are taken in halves. One that was tried several times is put aside, but only its decision is
+        held against it, which waits for nothing: not a slow database. Returns whether the records are dealt with.
+        """
+        if len(records) > 1:
+            if seconds <= _LONG_SECONDS:
+                return False
+            log.warning("batch_halved", error=repr(error))
+            half = len(records) // 2
+            await self._settle(owned, records[:half])
+            await self._settle(owned, records[half:])
+            return True
+        if owned.decide_seconds <= _LONG_SECONDS:
+            return False
+        owned.overlong += 1
+        log.warning("decision_overlong", seconds=round(owned.decide_seconds, 1), attempt=owned.overlong)
+        if owned.overlong < _OVERLONG_LIMIT:
+            return False
+        detail = f"deciding it alone takes {owned.decide_seconds:.1f} s, longer than a session may idle"
+        await self._bury(owned, records[0], "too_long", detail)
+        owned.overlong = 0
+        return True
+
+    async def _bury(self, owned: Owned, record: Record, reason: str, detail: str) -> None:
+        await bury_record(self._pool, owned, record, reason, detail)
+        self._count(1, 1)
 
     def _count(self, done: int, dead: int) -> None:
         """Progress, and the share of dead letters: past a ratio something is wrong with the topic or with this code."""

@@ -9,6 +9,8 @@ from typing import Final
 
 import structlog
 
+from .log_place import add_place
+
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 # Their INFO repeats what our own lines and metrics say.
 _QUIET: Final = ("aiokafka", "asyncio", "uvicorn", "uvicorn.access", "stamina", "httpx", "faust", "mode")
@@ -30,6 +32,7 @@ def configure_logging(service: str, level: str) -> None:
     """Set up structlog and the standard library's loggers for this process."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_place,
         structlog.processors.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

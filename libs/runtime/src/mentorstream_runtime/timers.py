@@ -56,6 +56,10 @@ class Timers:
             await wait_for(self._wakeups.clock, self._settings.timer_seconds)
 
     async def _run(self, timer: Timer) -> None:
+        with structlog.contextvars.bound_contextvars(timer=timer.name):
+            await self._run_due(timer)
+
+    async def _run_due(self, timer: Timer) -> None:
         try:
             while not self._stopping:
                 count = await timer.run_due(await self._clock.now())
@@ -68,7 +72,7 @@ class Timers:
             # Nothing was done: its transaction is gone. The next look, a second later, is the retry.
             expected = is_infrastructure(error) or is_conflict(error)
             metrics.TIMER_FAILURES.labels(timer.name, type(error).__name__).inc()
-            log.warning("timer_failed", timer=timer.name, error=repr(error), exc_info=not expected)
+            log.warning("timer_failed", error=repr(error), exc_info=not expected)
             await asyncio.sleep(0.05)
 
     async def next_due(self) -> datetime | None:
