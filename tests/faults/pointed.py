@@ -8,8 +8,8 @@ the variables below. It runs the service as its own `__main__` does, with handle
 MENTORSTREAM_FAULT_POINT   POINT:ACTION[:NTH[:MILLISECONDS]], several separated by commas. ACTION is `kill` (SIGKILL to
                            itself), `stop` (SIGSTOP to itself) or `raise`; it happens at the NTH passing (1), so many
                            MILLISECONDS later (0: there and then).
-MENTORSTREAM_FAULT_RECORD  ACTION:TEXT: what deciding over an event does whose data holds TEXT somewhere: `kill` or
-                           `raise`. Stands for a fault of the code that one record brings out.
+MENTORSTREAM_FAULT_RECORD  ACTION:TEXT, several separated by commas: what deciding over an event does whose data holds
+                           TEXT somewhere: `kill` or `raise`. Stands for a fault of the code that one record brings out.
 MENTORSTREAM_FAULT_CLOCK   A file that holds a number of seconds by which this process's wall clock is wrong. It is read
                            at each look at the clock, so the clock jumps when the file is written.
 """
@@ -97,10 +97,9 @@ def act(action: Action, where: str) -> None:
 class Harmful:
     """A handler for which some events do harm; all others it passes on."""
 
-    def __init__(self, handler: Handler, action: Action, text: str) -> None:
+    def __init__(self, handler: Handler, harm: Sequence[tuple[Action, bytes]]) -> None:
         self._handler = handler
-        self._action: Action = action
-        self._text = text.encode()
+        self._harm = harm
         self.handles = handler.handles
 
     async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
@@ -108,9 +107,11 @@ class Harmful:
         await self._handler.load(connection, events)
 
     def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
-        """As the handler does, but for an event that holds the text."""
-        if self._text in msgspec.json.encode(event.data):
-            act(self._action, event.id)
+        """As the handler does, but for an event that holds one of the texts."""
+        data = msgspec.json.encode(event.data)
+        for action, text in self._harm:
+            if text in data:
+                act(action, event.id)
         return self._handler.decide(event)
 
     async def flush(self, connection: Connection) -> None:
@@ -122,12 +123,14 @@ class Harmful:
         self._handler.settled(committed=committed)
 
 
-def harmed(build: Callable[[Runtime[Any]], Parts], action: Action, text: str) -> Callable[[Runtime[Any]], Parts]:
+def harmed(
+    build: Callable[[Runtime[Any]], Parts], harm: Sequence[tuple[Action, bytes]]
+) -> Callable[[Runtime[Any]], Parts]:
     """The service's wiring, with every handler wrapped."""
 
     def build_harmed(runtime: Runtime[Any]) -> Parts:
         parts = build(runtime)
-        readers = {topic: (lambda make=make: Harmful(make(), action, text)) for topic, make in parts.readers.items()}
+        readers = {topic: (lambda make=make: Harmful(make(), harm)) for topic, make in parts.readers.items()}
         return Parts(readers=readers, timers=parts.timers, api=parts.api, closing=parts.closing)
 
     return build_harmed
@@ -165,17 +168,21 @@ def run(service: str, mode: str) -> None:
         points.arm(Armed([Wanted.parse(each) for each in text.split(",")]))
     if file := os.environ.get(CLOCK_VARIABLE):
         misread_clock(Path(file))
-    record = os.environ.get(RECORD_VARIABLE)
-    if not record:
+    harm = [_harm(each) for each in os.environ.get(RECORD_VARIABLE, "").split(",") if each]
+    if not harm:
         sys.argv = [service, mode]
         runpy.run_module(service, run_name="__main__", alter_sys=True)
         return
-    action, _, text = record.partition(":")
-    if action not in ("kill", "raise") or not text:
-        raise ValueError(f"{record!r} is no action and text")
     settings = getattr(importlib.import_module(f"{service}.settings"), f"{service.capitalize()}Settings")
     build = importlib.import_module(f"{service}.bootstrap").build
-    main(service, settings, harmed(build, cast("Action", action), text), [mode])
+    main(service, settings, harmed(build, harm), [mode])
+
+
+def _harm(wanted: str) -> tuple[Action, bytes]:
+    action, _, text = wanted.partition(":")
+    if action not in ("kill", "raise") or not text:
+        raise ValueError(f"{wanted!r} is no action and text")
+    return cast("Action", action), text.encode()
 
 
 if __name__ == "__main__":
