@@ -47,3 +47,11 @@ def test_only_what_encode_writes_is_parsed(text: str) -> None:
 def test_a_number_that_would_break_the_order_is_not_written(number: SequenceNumber) -> None:
     with pytest.raises(ValueError, match="no sequence number"):
         number.encode()
+
+
+@pytest.mark.parametrize(
+    ("last", "missing"),
+    [(None, 0), ((2, 4), 0), ((2, 3), 1), ((2, 5), None), ((2, 9), None), ((1, 1), 0), ((1, 9), 0), ((3, 1), None)],
+)
+def test_what_lies_between_the_last_number_and_the_next(last: tuple[int, int] | None, missing: int | None) -> None:
+    assert SequenceNumber(2, 5).missing_since(None if last is None else SequenceNumber(*last)) == missing

@@ -96,7 +96,10 @@ BAD: dict[str, tuple[UndecodableReason, Record]] = {
     "future version": ("unknown_version", registered({"ce_type": b"mentorstream.participant.registered.v2"})),
     "no headers": ("missing_header", Record("registrations", GOOD.key, GOOD.value, [])),
     "null type": ("missing_header", registered({"ce_type": None})),
-    **{f"no {name}": ("missing_header", registered({name: ABSENT})) for name in ("ce_id", "ce_source", "ce_time")},
+    **{
+        f"no {name}": ("missing_header", registered({name: ABSENT}))
+        for name in ("ce_id", "ce_source", "ce_time", "ce_sequence")
+    },
     "no ce_specversion": ("missing_header", registered({"ce_specversion": ABSENT})),
     "another specversion": ("bad_header", registered({"ce_specversion": b"0.3"})),
     "empty id": ("bad_header", registered({"ce_id": b""})),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mentorstream_events.topics import TOPIC, TOPICS
-from mentorstream_local.topics import TopicsError, check_topics, create_topics, delete_topics
+from mentorstream_local.topics import TopicsError, check_topics, create_topics, delete_topics, minimum_in_sync
 
 if TYPE_CHECKING:
     from mentorstream_local.stack import Servers
@@ -27,6 +27,21 @@ def test_another_setting_is_an_error_that_says_so(servers: Servers, topic_prefix
     changed = replace(TOPIC["matches"], config={"retention.ms": "1234"})
     with pytest.raises(TopicsError, match=r"retention.ms is \d+, wanted 1234"):
         create_topics(servers.kafka_bootstrap, topic_prefix, topics=[changed], partitions=topic_partitions)
+
+
+def test_fewer_copies_than_wanted_are_told(servers: Servers, topic_prefix: str) -> None:
+    states = check_topics(servers.kafka_bootstrap, topic_prefix, replication_factor=3)
+    assert states[0].problems[-2:] == ("has 1 copies, wanted 3", "min.insync.replicas is 1, wanted 2")
+
+
+@pytest.mark.parametrize(("copies", "in_sync"), [(1, 1), (2, 1), (3, 2)])
+def test_one_broker_may_be_away(copies: int, in_sync: int) -> None:
+    assert minimum_in_sync(copies) == in_sync
+
+
+def test_more_copies_than_there_are_brokers_are_refused_by_the_broker(servers: Servers) -> None:
+    with pytest.raises(TopicsError, match="InvalidReplicationFactor"):
+        create_topics(servers.kafka_bootstrap, "copied.", replication_factor=3)
 
 
 def test_check_tells_what_is_missing(servers: Servers) -> None:

@@ -28,6 +28,14 @@ Bootstrap = Annotated[
     str | None,
     typer.Option(envvar="MENTORSTREAM_KAFKA_BOOTSTRAP", help="Kafka's address; the local stack's when left out."),
 ]
+Copies = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        envvar="MENTORSTREAM_REPLICATION_FACTOR",
+        help="Copies of each topic, on as many brokers; all but one must have a record before it counts.",
+    ),
+]
 Prefix = Annotated[str, typer.Option(envvar="MENTORSTREAM_TOPIC_PREFIX", help="Put before each topic's name.")]
 
 
@@ -36,7 +44,7 @@ def create(
     stack: StackName = "default",
     bootstrap: Bootstrap = None,
     prefix: Prefix = "",
-    replication_factor: Annotated[int, typer.Option(min=1, help="Copies of each new topic.")] = 1,
+    replication_factor: Copies = 1,
 ) -> None:
     """Create the missing topics and check the others."""
     with plain_errors(TopicsError, KafkaError, OSError):
@@ -46,10 +54,14 @@ def create(
 
 @app.command()
 def check(
-    stack: StackName = "default", bootstrap: Bootstrap = None, prefix: Prefix = "", as_json: AsJson = False
+    stack: StackName = "default",
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = "",
+    replication_factor: Copies = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the topics with their declaration. Exits with 1 when one is missing or differs."""
-    states = _states(bootstrap, stack, prefix)
+    states = _states(bootstrap, stack, prefix, replication_factor)
     _show(states, as_json=as_json)
     if any(state.problems for state in states):
         raise typer.Exit(ExitCode.FAILED)
@@ -57,19 +69,23 @@ def check(
 
 @app.command(name="list")
 def list_topics(
-    stack: StackName = "default", bootstrap: Bootstrap = None, prefix: Prefix = "", as_json: AsJson = False
+    stack: StackName = "default",
+    bootstrap: Bootstrap = None,
+    prefix: Prefix = "",
+    replication_factor: Copies = 1,
+    as_json: AsJson = False,
 ) -> None:
     """Show the declared topics, and what the broker has of them."""
-    _show(_states(bootstrap, stack, prefix), as_json=as_json)
+    _show(_states(bootstrap, stack, prefix, replication_factor), as_json=as_json)
 
 
 def _address(bootstrap: str | None, stack: str) -> str:
     return bootstrap or running_stack(stack).servers.kafka_bootstrap
 
 
-def _states(bootstrap: str | None, stack: str, prefix: str) -> list[TopicState]:
+def _states(bootstrap: str | None, stack: str, prefix: str, replication_factor: int) -> list[TopicState]:
     with plain_errors(KafkaError, OSError):
-        return topics.check_topics(_address(bootstrap, stack), prefix)
+        return topics.check_topics(_address(bootstrap, stack), prefix, replication_factor=replication_factor)
 
 
 def _show(states: list[TopicState], *, as_json: bool) -> None:

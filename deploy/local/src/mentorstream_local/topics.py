@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _PROPAGATION_SECONDS = 10.0
+_IN_SYNC = "min.insync.replicas"
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,22 @@ def create_topics(
 ) -> list[str]:
     """Create the missing topics, then check all; returns the names created.
 
-    `partitions` replaces every declared count, for tests. Raises `TopicsError` when an existing one differs.
+    `partitions` replaces every declared count, for tests. Raises `TopicsError` when an existing one differs, or has
+    fewer copies than `replication_factor`.
     """
     return run_apart(_create(bootstrap, prefix, topics, partitions, replication_factor))
 
 
-def check_topics(bootstrap: str, prefix: str = "", *, topics: Sequence[Topic] = TOPICS) -> list[TopicState]:
+def check_topics(
+    bootstrap: str, prefix: str = "", *, topics: Sequence[Topic] = TOPICS, replication_factor: int = 1
+) -> list[TopicState]:
     """Every declared topic beside the broker's; raises nothing over differences."""
-    return run_apart(_with_admin(bootstrap, lambda admin: _states(admin, prefix, topics, None)))
+    return run_apart(_with_admin(bootstrap, lambda admin: _states(admin, prefix, topics, None, replication_factor)))
+
+
+def minimum_in_sync(replication_factor: int) -> int:
+    """How many copies must have a record before it counts as published: all but one, so that one broker may be away."""
+    return max(1, replication_factor - 1)
 
 
 def delete_topics(bootstrap: str, prefix: str, *, topics: Sequence[Topic] = TOPICS) -> None:
@@ -84,7 +93,7 @@ async def _create(
                 name=prefix + topic.name,
                 num_partitions=partitions or topic.partitions,
                 replication_factor=replication_factor,
-                topic_configs=dict(topic.config),
+                topic_configs={**topic.config, _IN_SYNC: str(minimum_in_sync(replication_factor))},
             )
             for topic in topics
             if prefix + topic.name not in existing
@@ -97,7 +106,8 @@ async def _create(
                 if code and error is not TopicAlreadyExistsError:
                     raise TopicsError(f"{name}: {error.__name__} {' '.join(str(part) for part in message)}")
         await _until_led(admin, prefix, topics)
-        problems = [f"{s.name}: {p}" for s in await _states(admin, prefix, topics, partitions) for p in s.problems]
+        states = await _states(admin, prefix, topics, partitions, replication_factor)
+        problems = [f"{state.name}: {problem}" for state in states for problem in state.problems]
         if problems:
             raise TopicsError("\n".join(problems))
         return [topic.name for topic in wanted]
@@ -120,7 +130,7 @@ async def _until_led(admin: AIOKafkaAdminClient, prefix: str, topics: Sequence[T
 
 
 async def _states(
-    admin: AIOKafkaAdminClient, prefix: str, topics: Sequence[Topic], partitions: int | None
+    admin: AIOKafkaAdminClient, prefix: str, topics: Sequence[Topic], partitions: int | None, replication_factor: int
 ) -> list[TopicState]:
     # Asking for a topic by name would be an error where it is missing, so take the names that exist first.
     existing = set(await admin.list_topics()) & {prefix + topic.name for topic in topics}
@@ -139,6 +149,13 @@ async def _states(
             for key, value in topic.config.items()
             if configs[name].get(key) != value
         ]
+        # More than asked for does no harm.
+        copies = min(len(part["replicas"]) for part in described[name]["partitions"])
+        if copies < replication_factor:
+            problems.append(f"has {copies} copies, wanted {replication_factor}")
+        in_sync = int(configs[name].get(_IN_SYNC, "1"))
+        if in_sync < minimum_in_sync(replication_factor):
+            problems.append(f"{_IN_SYNC} is {in_sync}, wanted {minimum_in_sync(replication_factor)}")
         states.append(TopicState(name, wanted, count, tuple(problems)))
     return states
 

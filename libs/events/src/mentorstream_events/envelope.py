@@ -96,6 +96,17 @@ class SequenceNumber(NamedTuple):
             raise ValueError(f"{text!r} is no sequence number")
         return text
 
+    def missing_since(self, last: SequenceNumber | None) -> int | None:
+        """How many numbers lie between the last one seen and this one; None when this one is a repeat.
+
+        After a restore numbers begin anew, so nothing is missing.
+        """
+        if last is None:
+            return 0
+        if self <= last:
+            return None
+        return self.number - last.number - 1 if self.incarnation == last.incarnation else 0
+
     @classmethod
     def parse(cls, text: str) -> SequenceNumber:
         """Raises ValueError for anything that `encode` did not write."""
@@ -107,7 +118,7 @@ class SequenceNumber(NamedTuple):
 
 
 class Event(msgspec.Struct, Generic[DataT_co], frozen=True, kw_only=True):
-    """An event as a handler sees it. `time` is business time; `sequence` is None until the outbox numbers it."""
+    """An event as a handler sees it. `time` is business time; `sequence` is None where no service wrote a tombstone."""
 
     id: str
     type: str
@@ -218,10 +229,10 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Iterable
     # The encoder writes a UUID in a tenth of the time that str() takes.
     if _ENCODER.encode(reader.key_of(data))[1:-1] != key:
         raise Undecodable("wrong_key", f"the key is {key[:64]!r}, {reader.key_field} of the value is another")
-    return _envelope(attributes, reader.name, key.decode(), data)
+    return _envelope(attributes, reader, key.decode(), data)
 
 
-def _envelope(attributes: dict[str, bytes], name: str, key: str, data: Value) -> Event[Value]:
+def _envelope(attributes: dict[str, bytes], reader: _Reader, key: str, data: Value) -> Event[Value]:
     optional = attributes.get
     try:
         if attributes["ce_specversion"] != b"1.0":
@@ -231,12 +242,13 @@ def _envelope(attributes: dict[str, bytes], name: str, key: str, data: Value) ->
             if time.tzinfo is None:
                 raise ValueError("ce_time has no offset")
             time = time.astimezone(UTC)
-        sequence = optional("ce_sequence")
+        # Who erases a person by some tool of Kafka's has no number to give.
+        sequence = optional("ce_sequence") if reader.tombstone else attributes["ce_sequence"]
         traceparent = optional("ce_traceparent")
         redrive_of, redrive_for = optional("ce_redriveof"), optional("ce_redrivefor")
         return Event(
             id=_text(attributes["ce_id"]),
-            type=name,
+            type=reader.name,
             source=_text(attributes["ce_source"]),
             time=time,
             key=key,

@@ -11,21 +11,23 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 DAY_MS = 86_400_000
-_STREAM = MappingProxyType({"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS), "min.insync.replicas": "1"})
+_STREAM = MappingProxyType({"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)})
 _COMPACTED = MappingProxyType(
     {
         "cleanup.policy": "compact",
         "max.compaction.lag.ms": str(DAY_MS),
         "segment.ms": str(DAY_MS),
         "delete.retention.ms": str(7 * DAY_MS),
-        "min.insync.replicas": "1",
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `producers` and `readers` are service names; `config` are Kafka topic settings."""
+    """One topic. `producers` and `readers` are service names; `config` are Kafka topic settings.
+
+    How many copies there are is a matter of the cluster, and chosen where topics are created.
+    """
 
     name: str
     purpose: str

@@ -176,10 +176,7 @@ def _decode(
     decoded: list[tuple[Record, Event[Value]]] = []
     for record in records:
         try:
-            event = decode(topic, record.key, record.value, record.headers)
-            if event.sequence is None and not (topic == "people" and record.value is None):
-                raise Undecodable("missing_header", "ce_sequence is missing")
-            decoded.append((record, event))
+            decoded.append((record, decode(topic, record.key, record.value, record.headers)))
         except Undecodable as error:
             if dict(record.headers).get("ce_redrivefor", service.encode()) != service.encode():
                 outcome.skipped += 1  # another reader's: this one has buried it already
@@ -208,14 +205,12 @@ def _unseen(
     for record, event in decoded:
         if event.sequence is not None:
             name = (event.source, event.key)
-            last = outcome.fresh.get(name) or owned.seen.get(name)
-            if last is not None and event.sequence <= last:
+            missing = event.sequence.missing_since(outcome.fresh.get(name) or owned.seen.get(name))
+            if missing is None:
                 outcome.repeated += 1
                 continue
-            if last is not None and not compacted and event.sequence.incarnation == last.incarnation:
-                missing = event.sequence.number - last.number - 1
-                if missing:
-                    outcome.gaps.append((event.source, missing))
+            if missing and not compacted:
+                outcome.gaps.append((event.source, missing))
             outcome.fresh[name] = event.sequence
         if type(event.data) not in handles or (event.redrive_for is not None and event.redrive_for != service):
             outcome.skipped += 1

@@ -23,9 +23,12 @@ _BOUND_SETTINGS: Final = ("retention.ms", "delete.retention.ms")
 
 HEADERS: Final[Node] = {
     "title": "EventHeaders",
-    "description": "CloudEvents 1.0 attributes in the Kafka binary binding. Unknown headers are ignored.",
+    "description": (
+        "CloudEvents 1.0 attributes in the Kafka binary binding. Unknown headers are ignored. A null value on `people`"
+        " erases without any header, too."
+    ),
     "type": "object",
-    "required": ["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time"],
+    "required": ["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_sequence"],
     "properties": {
         "content-type": {"description": "Of the value; absent means the same.", "const": "application/json"},
         "ce_specversion": {"description": "The CloudEvents version.", "const": "1.0"},

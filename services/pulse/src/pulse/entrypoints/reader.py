@@ -108,9 +108,7 @@ class Reader:
 
     def _count(self, topic: str, record: Record) -> None:
         event = decode(topic, record.key, record.value, record.headers)
-        if event.sequence is None:
-            raise Undecodable("missing_header", "ce_sequence is missing")
-        if self._is_repeat(topic, event, event.sequence):
+        if self._is_repeat(topic, event):
             RECORDS.labels(topic, "repeated").inc()
             return
         if event.redrive_for is not None and event.redrive_for != SERVICE:
@@ -126,14 +124,15 @@ class Reader:
         route(program, event.data, at)
         RECORDS.labels(topic, "handled").inc()
 
-    def _is_repeat(self, topic: str, event: Event[Value], sequence: SequenceNumber) -> bool:
+    def _is_repeat(self, topic: str, event: Event[Value]) -> bool:
+        if event.sequence is None:
+            return False
         name = (event.source, topic, event.key)
-        last = self._seen.get(name)
-        if last is not None and sequence <= last:
+        missing = event.sequence.missing_since(self._seen.get(name))
+        if missing is None:
             return True
-        if last is not None and sequence.incarnation == last.incarnation and sequence.number > last.number + 1:
-            missing = sequence.number - last.number - 1
+        if missing:
             SEQUENCE_GAPS.labels(topic, event.source).inc(missing)
             log.warning("sequence_gap", topic=topic, source=event.source, missing=missing)
-        self._seen[name] = sequence
+        self._seen[name] = event.sequence
         return False
