@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer
-from tests.support.records import T0, event, eventually, publish, read_events
-from tests.support.services import settings_for
+from tests.support.records import T0, event
+from tests.support.services import RunningService, set_clock, settings_for
 
 from feedback.bootstrap import build
 from feedback.settings import FeedbackSettings
-from mentorstream_events import TOPICS, Event, Value
+from mentorstream_events import TOPICS, Value
 from mentorstream_events.feedback import FeedbackRequested
 from mentorstream_events.meetings import MeetingCompleted
 from mentorstream_events.values import Attendee, Role, Terms
@@ -31,42 +29,11 @@ if TYPE_CHECKING:
 ValueT = TypeVar("ValueT", bound=Value)
 
 
-@dataclass
-class FeedbackService:
+class FeedbackService(RunningService[FeedbackSettings]):
     """A running service and what tests do with it."""
 
-    process: Process[FeedbackSettings]
-    client: httpx.AsyncClient
-    servers: Servers
-    database: Database
-    topic_prefix: str
-
-    async def move_clock(self, now: datetime) -> None:
-        """Set business time."""
-        await set_clock(self.database, now)
-
-    async def send(self, *events: Event[Value]) -> None:
-        """Publish events and wait until the service has handled all of them and published what follows."""
-        await publish(self.servers.kafka_bootstrap, self.topic_prefix, events)
-        await self.settle()
-
-    async def settle(self) -> None:
-        """Wait until nothing is left to do."""
-        await eventually(self._idle, what="lag and outbox of feedback are empty")
-
-    async def _idle(self) -> bool:
-        assert self.process.consumer is not None
-        assert self.process.relay is not None
-        return (
-            self.process.consumer.ready
-            and await self.process.consumer.unread() == 0
-            and await self.process.relay.depth() == 0
-        )
-
-    async def events(self, kind: type[ValueT], topic: str = "feedback") -> list[ValueT]:
-        """All events of one kind on a topic, in order within each program."""
-        found = await read_events(self.servers.kafka_bootstrap, self.topic_prefix, topic)
-        return [item.data for item in found if isinstance(item.data, kind)]
+    name = "feedback"
+    emits = "feedback"
 
     async def everything_published(self) -> bytes:
         """All records of all topics, keys, headers and values, one after the other."""
@@ -86,7 +53,7 @@ class FeedbackService:
     async def ask(self, meeting: MeetingCompleted | None = None) -> list[FeedbackRequested]:
         """Hold a meeting; returns the requests to its people, the mentor's first."""
         held = meeting if meeting is not None else completed_meeting()
-        await self.send(event(held, time=held.ends_at))
+        await self.publish(event(held, time=held.ends_at))
         asked = await self.events(FeedbackRequested)
         return sorted(
             (request for request in asked if request.meeting_id == held.meeting_id),
@@ -114,15 +81,6 @@ class FeedbackService:
         """Send the form."""
         return await self.client.post(self.path(request), data=fields)
 
-    async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        """Look into the database, as its superuser."""
-        connection = await asyncpg.connect(self.database.admin_url)
-        try:
-            await connection.execute("SET search_path = feedback, public")
-            return await connection.fetch(query, *arguments)
-        finally:
-            await connection.close()
-
 
 @contextlib.asynccontextmanager
 async def running_feedback(
@@ -138,18 +96,6 @@ async def running_feedback(
         httpx.AsyncClient(base_url=process.http_url, timeout=20) as client,
     ):
         yield FeedbackService(process, client, servers, database, topic_prefix)
-
-
-async def set_clock(database: Database, now: datetime) -> None:
-    """Set the driven clock."""
-    connection = await asyncpg.connect(database.url("mentorstream_clock"))
-    try:
-        await connection.execute(
-            "INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET now = excluded.now",
-            now,
-        )
-    finally:
-        await connection.close()
 
 
 def attendee(role: Role, *, organisation_id: UUID | None = None, zone: str = "Europe/Paris") -> Attendee:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
-from tests.support.records import T0, event, eventually, publish, read_events
-from tests.support.services import settings_for
+from tests.support.records import T0, event, eventually, publish
+from tests.support.services import RunningService, set_clock, settings_for
 
 from mentorstream_events import Event, Value
 from mentorstream_events.matches import MatchConfirmed
@@ -33,18 +31,14 @@ ValueT = TypeVar("ValueT", bound=Value)
 PROGRAM, ORGANISATION = UUID(int=1), UUID(int=2)
 
 
-@dataclass
-class NotificationsService:
+class NotificationsService(RunningService[NotificationsSettings]):
     """A running service and what tests do with it."""
 
-    process: Process[NotificationsSettings]
-    client: httpx.AsyncClient
-    servers: Servers
-    database: Database
-    topic_prefix: str
+    name = "notifications"
+    emits = "notifications"
 
     async def move_clock(self, now: datetime) -> None:
-        """Set business time."""
+        """Set business time, and wait for nothing: mail servers in trouble are what tests look at."""
         await set_clock(self.database, now)
 
     async def send(self, *facts: Value | Event[Value]) -> None:
@@ -63,38 +57,12 @@ class NotificationsService:
 
         await eventually(has_read, what="notifications has read everything")
 
-    async def settle(self) -> None:
-        """Wait until no mail is due and everything is published."""
-        timers, relay, clock = self.process.timers, self.process.relay, self.process.runtime.clock
-        assert timers is not None
-        assert relay is not None
-
-        async def is_idle() -> bool:
-            due = await timers.next_due()
-            return (due is None or due > await clock.now()) and await relay.depth() == 0
-
-        await eventually(is_idle, what="no mail is due and the outbox is empty")
-
-    async def events(self, kind: type[ValueT]) -> list[ValueT]:
-        """What the service told of one kind."""
-        found = await read_events(self.servers.kafka_bootstrap, self.topic_prefix, "notifications")
-        return [item.data for item in found if isinstance(item.data, kind)]
-
     async def mails(self) -> list[tuple[str, str, str | None]]:
         """(kind, status, reason) of all mails, in the order of their subjects and revisions."""
         rows = await self.rows(
             "SELECT kind, status, status_reason FROM notification ORDER BY subject_id, revision, kind, person_id"
         )
         return [tuple(row) for row in rows]
-
-    async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        """Look into the database, as its superuser."""
-        connection = await asyncpg.connect(self.database.admin_url)
-        try:
-            await connection.execute("SET search_path = notifications, public")
-            return await connection.fetch(query, *arguments)
-        finally:
-            await connection.close()
 
 
 @contextlib.asynccontextmanager
@@ -132,18 +100,6 @@ async def running_notifications(
         httpx.AsyncClient(base_url=process.http_url, timeout=20) as client,
     ):
         yield NotificationsService(process, client, servers, database, topic_prefix)
-
-
-async def set_clock(database: Database, now: datetime, *, only_if_unset: bool = False) -> None:
-    """Set the driven clock."""
-    connection = await asyncpg.connect(database.url("mentorstream_clock"))
-    try:
-        action = "NOTHING" if only_if_unset else "UPDATE SET now = excluded.now"
-        await connection.execute(
-            f"INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO {action}", now
-        )
-    finally:
-        await connection.close()
 
 
 def program(title: str = "Women in Data", *, program_id: UUID = PROGRAM) -> ProgramConfigured:

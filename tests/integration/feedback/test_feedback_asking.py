@@ -26,7 +26,7 @@ async def test_each_attendee_is_asked_once(service: FeedbackService) -> None:
     group = completed_meeting(attendees=[attendee("mentor"), *(attendee("mentee") for _ in range(4))])
     silent = completed_meeting(terms=Terms(ask_feedback=False))
 
-    await service.send(*(event(meeting) for meeting in (pair, group, silent)))
+    await service.publish(*(event(meeting) for meeting in (pair, group, silent)))
 
     requested = await service.events(FeedbackRequested)
     expected = Counter((meeting.meeting_id, each.person_id) for meeting in (pair, group) for each in meeting.attendees)
@@ -41,9 +41,9 @@ async def test_each_attendee_is_asked_once(service: FeedbackService) -> None:
 async def test_a_meeting_that_comes_again_asks_nobody_again(service: FeedbackService) -> None:
     meeting = completed_meeting()
     first = event(meeting)
-    await service.send(first, event(meeting))  # another event about it, in the same batch or the next
+    await service.publish(first, event(meeting))  # another event about it, in the same batch or the next
 
-    await service.send(first, event(meeting, time=T0 + timedelta(days=1)))
+    await service.publish(first, event(meeting, time=T0 + timedelta(days=1)))
 
     assert len(await service.events(FeedbackRequested)) == 2
 
@@ -52,7 +52,7 @@ async def test_a_replay_from_the_start_changes_nothing(servers: Servers, databas
     program_id = uuid4()
     meetings = [completed_meeting(program_id=program_id) for _ in range(20)]
     async with running_feedback(servers, database, topic_prefix) as service:
-        await service.send(*(event(meeting) for meeting in meetings))
+        await service.publish(*(event(meeting) for meeting in meetings))
         before = await service.rows("SELECT * FROM request ORDER BY request_id")
         await service.rows("UPDATE consumer_position SET next_offset = 0 WHERE topic = 'meetings' RETURNING topic")
 
@@ -67,7 +67,7 @@ async def test_an_empty_database_asks_the_same_with_the_same_ids(
     servers: Servers, database: Database, topic_prefix: str
 ) -> None:
     async with running_feedback(servers, database, topic_prefix) as service:
-        await service.send(*(event(completed_meeting()) for _ in range(5)))
+        await service.publish(*(event(completed_meeting()) for _ in range(5)))
         before = await service.rows("SELECT * FROM request ORDER BY request_id")
         await service.rows("DELETE FROM request RETURNING 1")
         await service.rows("DELETE FROM sequence_seen RETURNING 1")
@@ -84,8 +84,8 @@ async def test_a_match_of_another_program_is_put_aside(service: FeedbackService)
     stray = completed_meeting(match_id=meeting.match_id)
     moved = msgspec.structs.replace(meeting, match_id=uuid4())
 
-    await service.send(event(meeting))
-    await service.send(event(stray), event(moved))
+    await service.publish(event(meeting))
+    await service.publish(event(stray), event(moved))
 
     assert len(await service.events(FeedbackRequested)) == 2
     letters = await service.rows("SELECT reason FROM dead_letter ORDER BY reason")
@@ -97,7 +97,7 @@ async def test_the_programs_time_never_goes_back(service: FeedbackService) -> No
     late = completed_meeting(program_id=program_id, ends_at=T0 + timedelta(days=3))
     early = completed_meeting(program_id=program_id, ends_at=T0 + timedelta(days=1))
 
-    await service.send(event(late, time=late.ends_at), event(early, time=early.ends_at))
+    await service.publish(event(late, time=late.ends_at), event(early, time=early.ends_at))
 
     requested = await service.events(FeedbackRequested)
     assert {request.expires_at for request in requested} == {T0 + timedelta(days=17)}

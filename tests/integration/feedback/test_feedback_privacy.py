@@ -85,7 +85,7 @@ async def test_an_erased_persons_texts_go_and_their_rating_stays(service: Feedba
     await service.answer(mentee, **ANSWER)
     await service.answer(mentor, **ANSWER)
 
-    await service.send(event(PersonErased(person_id=mentee.person_id)))
+    await service.publish(event(PersonErased(person_id=mentee.person_id)))
 
     texts = await service.rows("SELECT request_id, went_well, to_change, rating FROM response")
     assert {row["request_id"]: tuple(row)[1:] for row in texts} == {
@@ -98,7 +98,7 @@ async def test_an_erased_person_can_answer_no_more(service: FeedbackService) -> 
     meeting = completed_meeting()
     _, mentee = await service.ask(meeting)
     # Also about a meeting that was still on its way when they were erased.
-    await service.send(event(PersonErased(person_id=mentee.person_id)))
+    await service.publish(event(PersonErased(person_id=mentee.person_id)))
     following = completed_meeting(program_id=meeting.program_id, match_id=meeting.match_id, attendees=meeting.attendees)
     _, later = await service.ask(following)
 
@@ -110,7 +110,7 @@ async def test_an_erased_person_can_answer_no_more(service: FeedbackService) -> 
 async def test_links_of_an_erased_person_show_nothing_any_more(service: FeedbackService) -> None:
     mentor, mentee = await service.ask()
     await service.answer(mentee, **ANSWER)
-    await service.send(event(PersonErased(person_id=mentee.person_id)))
+    await service.publish(event(PersonErased(person_id=mentee.person_id)))
     await service.settle()
 
     assert (await service.client.get(service.path(mentee))).status_code == 410
@@ -123,7 +123,7 @@ async def test_an_answer_and_an_erasure_at_once_leave_no_text(service: FeedbackS
         requests += await service.ask()
     erasures = [event(PersonErased(person_id=request.person_id)) for request in requests]
 
-    await asyncio.gather(service.send(*erasures), *(service.answer(request, **ANSWER) for request in requests))
+    await asyncio.gather(service.publish(*erasures), *(service.answer(request, **ANSWER) for request in requests))
     await service.settle()
 
     rows = await service.rows(TEXTS)

@@ -6,17 +6,16 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import asyncpg
 import httpx
-from tests.support.records import event, eventually, publish, read_events
-from tests.support.services import settings_for
+from tests.support.records import event
+from tests.support.services import RunningService, set_clock, settings_for
 
 from matching.bootstrap import build
 from matching.settings import MatchingSettings
-from mentorstream_events import Event, Value, derived_id
+from mentorstream_events import Value, derived_id
 from mentorstream_events.matches import MatchProposed
 from mentorstream_events.registrations import ParticipantRegistered, ProgramConfigured
 from mentorstream_events.values import Policy, Profile, Terms, WeeklyHours
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from mentorstream_local.stack import Servers
 
-ValueT = TypeVar("ValueT", bound=Value)
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 PROGRAM = derived_id("program")
 ALPHA, BETA, GAMMA = derived_id("alpha"), derived_id("beta"), derived_id("gamma")
@@ -78,59 +76,21 @@ def _participant(
 
 
 @dataclass
-class MatchingService:
+class MatchingService(RunningService[MatchingSettings]):
     """A running service and what tests do with it."""
 
-    process: Process[MatchingSettings]
-    client: httpx.AsyncClient
-    servers: Servers
-    database: Database
-    topic_prefix: str
+    name = "matching"
+    emits = "matches"
     time: datetime = START
 
     async def move_clock(self, now: datetime) -> None:
         """Set business time and wait until all that is due then was asked and decided."""
         self.time = now
-        await set_clock(self.database, now)
-        await self.settle()
+        await super().move_clock(now)
 
     async def send(self, *data: Value) -> None:
         """Publish events of this time and wait until the service has handled all and published what follows."""
         await self.publish(*(event(each, time=self.time, source="intake") for each in data))
-
-    async def publish(self, *events: Event[Value]) -> None:
-        """Publish events as they are and wait likewise."""
-        await publish(self.servers.kafka_bootstrap, self.topic_prefix, events)
-        await self.settle()
-
-    async def settle(self) -> None:
-        """Wait until nothing is left to do."""
-        await eventually(self._idle, what="lag, due requests and outbox of matching are empty")
-
-    async def _idle(self) -> bool:
-        process = self.process
-        assert process.consumer is not None
-        assert process.relay is not None
-        assert process.timers is not None
-        due = await process.timers.next_due()
-        if not process.consumer.ready or (due is not None and due <= await process.runtime.clock.now()):
-            return False
-        # What the relay publishes on `registrations` is this service's to read, so nothing may have moved in between.
-        processed = process.consumer.processed
-        return (
-            await process.consumer.unread() == 0
-            and await process.relay.depth() == 0
-            and await process.consumer.unread() == 0
-            and process.consumer.processed == processed
-        )
-
-    async def events(self, kind: type[ValueT], topic: str = "matches") -> list[ValueT]:
-        """All events of one kind, in order within each program."""
-        return [item.data for item in await self.published(topic) if isinstance(item.data, kind)]
-
-    async def published(self, topic: str = "matches") -> list[Event[Value]]:
-        """All events of a topic."""
-        return await read_events(self.servers.kafka_bootstrap, self.topic_prefix, topic)
 
     def path(self, proposal: MatchProposed, **other: Any) -> str:
         """The path of the link that the mentor gets by mail, or of one that says something else."""
@@ -142,10 +102,6 @@ class MatchingService:
             **other,
         }
         return f"/proposals/{self.process.runtime.links.sign('proposal', **claims)}"
-
-    async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        """Look into the database, as its superuser."""
-        return await rows(self.database, query, *arguments)
 
 
 @contextlib.asynccontextmanager
@@ -162,25 +118,3 @@ async def running_matching(
         httpx.AsyncClient(base_url=process.http_url, timeout=20) as client,
     ):
         yield MatchingService(process, client, servers, database, topic_prefix)
-
-
-async def rows(database: Database, query: str, *arguments: object) -> list[asyncpg.Record]:
-    """Ask a test's database, as its superuser."""
-    connection = await asyncpg.connect(database.admin_url)
-    try:
-        await connection.execute("SET search_path = matching, public")
-        return await connection.fetch(query, *arguments)
-    finally:
-        await connection.close()
-
-
-async def set_clock(database: Database, now: datetime) -> None:
-    """Set the driven clock."""
-    connection = await asyncpg.connect(database.url("mentorstream_clock"))
-    try:
-        await connection.execute(
-            "INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET now = excluded.now",
-            now,
-        )
-    finally:
-        await connection.close()

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from tests.integration.runtime import toy
 from tests.integration.runtime.bench import Bench
-from tests.support.feedback_service import set_clock
+from tests.support.services import set_clock
 
 from mentorstream_runtime.clock import DatabaseClock
 from mentorstream_runtime.database import open_pool

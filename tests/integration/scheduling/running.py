@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
-from tests.support.records import event, eventually, publish, read_events
-from tests.support.services import settings_for
+from tests.support.records import event
+from tests.support.services import RunningService, set_clock, settings_for
 
 from mentorstream_events import Event, Value
 from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded
@@ -32,21 +30,11 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)  # a Monday, before all clock cha
 OFFICE = tuple(WeeklyHours(weekday=day, start_minute=540, end_minute=1020) for day in range(1, 6))
 
 
-@dataclass
-class SchedulingService:
-    """A running service and what tests do with it. `others` are more workers of it."""
+class SchedulingService(RunningService[SchedulingSettings]):
+    """A running service and what tests do with it."""
 
-    process: Process[SchedulingSettings]
-    client: httpx.AsyncClient
-    servers: Servers
-    database: Database
-    topic_prefix: str
-    others: list[Process[SchedulingSettings]]
-
-    async def move_clock(self, now: datetime) -> None:
-        """Set business time and wait until all that is due then was done."""
-        await set_clock(self.database, now)
-        await self.settle()
+    name = "scheduling"
+    emits = "meetings"
 
     async def advance(self, until: datetime) -> None:
         """Move business time from one due moment to the next, as the driver of the demo does."""
@@ -65,36 +53,6 @@ class SchedulingService:
             now = min(now + step, until)
             await self.move_clock(now)
 
-    async def send(self, *events: Event[Value]) -> None:
-        """Publish events and wait until the service has handled all of them and published what follows."""
-        await publish(self.servers.kafka_bootstrap, self.topic_prefix, events)
-        await self.settle()
-
-    async def settle(self) -> None:
-        """Wait until nothing is left to do."""
-        await eventually(self._idle, what="lag, due meetings and outbox of scheduling are empty")
-
-    async def _idle(self) -> bool:
-        for process in (self.process, *self.others):
-            assert process.consumer is not None
-            assert process.relay is not None
-            assert process.timers is not None
-            due = await process.timers.next_due()
-            if not process.consumer.ready or (due is not None and due <= await process.runtime.clock.now()):
-                return False
-            if await process.consumer.unread() or await process.relay.depth():
-                return False
-        return True
-
-    async def events(self, kind: type[ValueT]) -> list[ValueT]:
-        """All meetings' events of one kind, in order within each program."""
-        return [item.data for item in await self.published() if isinstance(item.data, kind)]
-
-    async def published(self) -> list[Event[Value]]:
-        """All events of `meetings`, program by program."""
-        found = await read_events(self.servers.kafka_bootstrap, self.topic_prefix, "meetings")
-        return sorted(found, key=lambda item: (item.key, item.sequence))
-
     def path(self, meeting: MeetingScheduled, *, attendee: int = 0, **other: UUID) -> str:
         """The path of the link that an attendee gets by mail, or of one that says something else."""
         person = meeting.attendees[attendee]
@@ -107,23 +65,13 @@ class SchedulingService:
         expires_at = meeting.ends_at + timedelta(days=7)
         return f"/meetings/{self.process.runtime.links.sign('meeting', expires_at=expires_at, **claims)}"
 
-    async def rows(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        """Look into the database, as its superuser."""
-        connection = await asyncpg.connect(self.database.admin_url)
-        try:
-            await connection.execute("SET search_path = scheduling, public")
-            return await connection.fetch(query, *arguments)
-        finally:
-            await connection.close()
-
 
 @contextlib.asynccontextmanager
 async def running_scheduling(
     servers: Servers, database: Database, topic_prefix: str, *, workers: int = 1
 ) -> AsyncIterator[SchedulingService]:
     """Start the service with business time at START and that many workers in all; stop them at the end."""
-    if not await _clock_is_set(database):
-        await set_clock(database, START)
+    await set_clock(database, START, only_if_unset=True)
 
     def process(number: int, mode: Mode) -> Process[SchedulingSettings]:
         settings = settings_for(
@@ -141,30 +89,9 @@ async def running_scheduling(
         first = await stack.enter_async_context(process(0, "all"))
         others = [await stack.enter_async_context(process(number, "worker")) for number in range(1, workers)]
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=first.http_url, timeout=20))
-        service = SchedulingService(first, client, servers, database, topic_prefix, others)
+        service = SchedulingService(first, client, servers, database, topic_prefix, tuple(others))
         await service.settle()
         yield service
-
-
-async def set_clock(database: Database, now: datetime) -> None:
-    """Set the driven clock and wake who waits for it."""
-    connection = await asyncpg.connect(database.url("mentorstream_clock"))
-    try:
-        await connection.execute(
-            "INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET now = excluded.now",
-            now,
-        )
-        await connection.execute("NOTIFY business_time")
-    finally:
-        await connection.close()
-
-
-async def _clock_is_set(database: Database) -> bool:
-    connection = await asyncpg.connect(database.url("mentorstream_clock"))
-    try:
-        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM clock.business_time)"))
-    finally:
-        await connection.close()
 
 
 def member(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 async def meeting_of(service: SchedulingService, **people: str) -> MeetingScheduled:
     """The first meeting of a new match."""
     match = confirmed(**{role: member(role, zone=zone) for role, zone in people.items()})  # type: ignore[arg-type]
-    await service.send(at_start(match))
+    await service.publish(at_start(match))
     return next(one for one in await service.events(MeetingScheduled) if one.match_id == match.match_id)
 
 
@@ -101,7 +101,7 @@ async def test_moving_to_an_offered_time(service: SchedulingService) -> None:
 
 async def test_a_time_that_was_taken_meanwhile_is_refused_with_others(service: SchedulingService) -> None:
     mentor = member("mentor")
-    await service.send(at_start(confirmed(mentor)), at_start(confirmed(mentor)))
+    await service.publish(at_start(confirmed(mentor)), at_start(confirmed(mentor)))
     scheduled = await service.events(MeetingScheduled)
     first = scheduled[0]
     second = next(one for one in scheduled if one.match_id != first.match_id)
@@ -177,7 +177,7 @@ async def test_a_link_of_somebody_else_opens_nothing(service: SchedulingService)
 async def test_a_cancelled_meeting_stays_cancelled_while_a_batch_holds_it(service: SchedulingService) -> None:
     """The consumer holds the program when the attendee cancels: the request waits, and both are done."""
     match = confirmed()
-    await service.send(at_start(match))
+    await service.publish(at_start(match))
     meeting = (await service.events(MeetingScheduled))[0]
     holder = await asyncpg.connect(service.database.url("mentorstream_scheduling_worker"))
     try:
@@ -195,7 +195,7 @@ async def test_a_cancelled_meeting_stays_cancelled_while_a_batch_holds_it(servic
         assert (await cancelling).status_code == 303
     finally:
         await holder.close()
-    await service.send(at_start(ended(match), time=START + timedelta(hours=1)))
+    await service.publish(at_start(ended(match), time=START + timedelta(hours=1)))
     reasons = {one.meeting_id: one.reason for one in await service.events(MeetingCancelled)}
     assert reasons.pop(meeting.meeting_id) == "attendee"
     assert set(reasons.values()) == {"match_ended"}

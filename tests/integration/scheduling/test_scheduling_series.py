@@ -19,9 +19,9 @@ from tests.integration.scheduling.running import (
     ended,
     member,
     running_scheduling,
-    set_clock,
 )
 from tests.support.records import eventually
+from tests.support.services import set_clock
 
 from mentorstream_events import derived_id
 from mentorstream_events.meetings import (
@@ -49,7 +49,7 @@ SUNDAY_NIGHT = (WeeklyHours(weekday=7, start_minute=0, end_minute=240),)
 async def test_a_match_is_planned_and_one_without_common_time_says_why(service: SchedulingService) -> None:
     good = confirmed()
     bad = confirmed(member("mentor", hours=SUNDAY_NIGHT), program_id=good.program_id)
-    await service.send(at_start(good), at_start(bad))
+    await service.publish(at_start(good), at_start(bad))
 
     assert [type(item.data) for item in await service.published()] == [
         SeriesPlanned,
@@ -68,16 +68,16 @@ async def test_a_match_is_planned_and_one_without_common_time_says_why(service: 
 
 async def test_a_blocked_match_is_tried_again_and_a_changed_one_moves(service: SchedulingService) -> None:
     match = confirmed(member("mentor", hours=SUNDAY_NIGHT))
-    await service.send(at_start(match))
+    await service.publish(at_start(match))
     tuesdays = (WeeklyHours(weekday=2, start_minute=540, end_minute=720),)
     free = msgspec.structs.replace(match.mentor, availability=tuesdays)
-    await service.send(at_start(changed(match, free), time=START + timedelta(hours=1)))
+    await service.publish(at_start(changed(match, free), time=START + timedelta(hours=1)))
     [first] = await service.events(SeriesPlanned)
     assert first.weekday == 2
 
     fridays = (WeeklyHours(weekday=5, start_minute=540, end_minute=720),)
     moved = msgspec.structs.replace(match.mentor, availability=fridays)
-    await service.send(at_start(changed(match, moved), time=START + timedelta(hours=2)))
+    await service.publish(at_start(changed(match, moved), time=START + timedelta(hours=2)))
     [closed] = await service.events(SeriesClosed)
     assert (closed.series_id, closed.reason) == (first.series_id, "replanned")
     [_, second] = await service.events(SeriesPlanned)
@@ -97,7 +97,7 @@ async def test_local_time_stays_over_the_clock_changes_of_spring(service: Schedu
         terms=Terms(cadence_days=7, local_time_of="mentor"),
     )
     matches.append(pair)
-    await service.send(*map(at_start, matches))
+    await service.publish(*map(at_start, matches))
     await service.leap(START + timedelta(weeks=7), timedelta(weeks=1))
 
     series = {one.match_id: one for one in await service.events(SeriesPlanned)}
@@ -120,7 +120,7 @@ async def test_local_time_stays_over_the_clock_changes_of_spring(service: Schedu
 
 async def test_meetings_go_on_until_the_end_of_the_match(service: SchedulingService) -> None:
     match = confirmed(weeks=5)
-    await service.send(at_start(match))
+    await service.publish(at_start(match))
     await service.advance(START + timedelta(weeks=8))
     completed = await service.events(MeetingCompleted)
     assert len(completed) == 5
@@ -134,8 +134,8 @@ async def test_meetings_go_on_until_the_end_of_the_match(service: SchedulingServ
 
 async def test_the_end_of_a_match_cancels_its_meetings(service: SchedulingService) -> None:
     match = confirmed()
-    await service.send(at_start(match))
-    await service.send(at_start(ended(match), time=START + timedelta(days=1)))
+    await service.publish(at_start(match))
+    await service.publish(at_start(ended(match), time=START + timedelta(days=1)))
     await service.advance(START + timedelta(weeks=8))
     assert {one.reason for one in await service.events(MeetingCancelled)} == {"match_ended"}
     assert len(await service.events(MeetingCancelled)) == 3
@@ -147,11 +147,11 @@ async def test_a_replay_changes_nothing(servers: Servers, database: Database, to
     match = confirmed()
     events = [at_start(match), at_start(confirmed(program_id=match.program_id)), at_start(confirmed())]
     async with running_scheduling(servers, database, topic_prefix) as service:
-        await service.send(*events)
+        await service.publish(*events)
         await service.leap(START + timedelta(weeks=3), timedelta(weeks=1))
         before = await service.published()
         state = await _state(service)
-        await service.send(*events)  # repeats, with the same sequence numbers
+        await service.publish(*events)  # repeats, with the same sequence numbers
         assert await service.published() == before
 
     async with running_scheduling(servers, database, topic_prefix) as service:
@@ -164,7 +164,7 @@ async def test_a_replay_changes_nothing(servers: Servers, database: Database, to
 async def test_what_makes_no_sense_is_put_aside_and_the_rest_goes_on(service: SchedulingService) -> None:
     match = confirmed()
     nowhere = confirmed(member("mentor", zone="Mars/Olympus"), program_id=match.program_id)
-    await service.send(at_start(nowhere), at_start(ended(nowhere)), at_start(match), at_start(match))
+    await service.publish(at_start(nowhere), at_start(ended(nowhere)), at_start(match), at_start(match))
     letters = await service.rows("SELECT reason FROM dead_letter ORDER BY partition, record_offset")
     assert [row["reason"] for row in letters] == ["bad_availability", "unknown_match", "match_known"]
     assert [one.match_id for one in await service.events(SeriesPlanned)] == [match.match_id]
@@ -181,7 +181,7 @@ async def test_two_programs_of_one_person_on_two_workers(
             confirmed(member("mentor", person_id=person_id), program_id=derived_id("program", number))
             for number in range(12)
         ]
-        await service.send(*map(at_start, matches))
+        await service.publish(*map(at_start, matches))
         await service.leap(START + timedelta(weeks=3), timedelta(weeks=1))
         handled = [process.consumer.processed for process in (service.process, *service.others) if process.consumer]
         assert len(await service.events(SeriesPlanned)) + len(await service.events(SeriesBlocked)) == 12
@@ -199,7 +199,7 @@ async def test_meetings_follow_each_other_without_a_gap(service: SchedulingServi
         tuple(WeeklyHours(weekday=2, start_minute=start, end_minute=start + 45) for start in starts)
         for starts in ([600], [645])
     )
-    await service.send(
+    await service.publish(
         at_start(confirmed(mentor, member("mentee", hours=before))),
         at_start(confirmed(mentor, member("mentee", hours=after))),
     )
@@ -210,7 +210,7 @@ async def test_meetings_follow_each_other_without_a_gap(service: SchedulingServi
 
 async def test_a_booking_made_behind_the_locks_aborts_the_batch(service: SchedulingService) -> None:
     """Nobody does so, but if: the constraint refuses the commit, and deciding again sees the booking."""
-    await service.send(at_start(confirmed()))
+    await service.publish(at_start(confirmed()))
     [other, *_] = await service.events(MeetingScheduled)
     batch = [at_start(confirmed())]
     pool = service.process.runtime.pool
@@ -245,7 +245,7 @@ async def test_a_booking_made_behind_the_locks_aborts_the_batch(service: Schedul
 
 async def test_a_meeting_that_cannot_be_completed_holds_up_no_other(service: SchedulingService) -> None:
     broken, sound = confirmed(), confirmed()
-    await service.send(at_start(broken), at_start(sound))
+    await service.publish(at_start(broken), at_start(sound))
     first = min(one.ends_at for one in await service.events(MeetingScheduled))
     # As if a newer time zone database no longer had the zone.
     await service.rows(
