@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mentorstream_local.commands_demo import demo_system, figures, start_driven
+from mentorstream_local.commands_demo import BROKER_SETTINGS, POSTGRES_SETTINGS, demo_system, figures, start_driven
 from mentorstream_local.demo.data import load
 from mentorstream_local.demo.driver import DemoResult, run_demo
 from mentorstream_local.demo.report import counts_of, report_of
@@ -29,7 +29,9 @@ def tell(line: str) -> None:
 def run(killing: bool) -> tuple[DemoResult, dict[str, int], list[str]]:
     """One run on a stack of its own; returns also which services were killed."""
     killed: list[str] = []
-    with ephemeral_stack(own_servers=True) as stack:
+    with ephemeral_stack(
+        own_servers=True, broker_settings=BROKER_SETTINGS, postgres_settings=POSTGRES_SETTINGS
+    ) as stack:
         system = demo_system(stack, tell)
         try:
             start_driven(system)

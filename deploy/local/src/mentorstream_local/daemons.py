@@ -30,6 +30,7 @@ State = Literal["running", "stopped", "stale"]
 # window would need the whole pid space to wrap around in it.
 _START_TIME_TOLERANCE_SECONDS = 2.0
 _POLL_SECONDS = 0.02
+_READY_POLL_SECONDS = 0.05  # asking takes time from whoever is starting
 # Below the range that kernels hand to outgoing connections, so that no client socket sits on a chosen port.
 _PORT_RANGE = range(20_000, 30_000)
 _SHOWN_CHARACTERS = 600  # of a log line in a message: a traceback in JSON is one line
@@ -280,7 +281,7 @@ class Daemon(ABC):
             self._check_alive()
             if time.monotonic() > deadline:
                 raise StartError(f"{self.name} was not ready within {timeout_seconds:.0f} s:\n{self.last_lines()}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_READY_POLL_SECONDS)
 
     def _check_alive(self) -> None:
         if self.process() is None:

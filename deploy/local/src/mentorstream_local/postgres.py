@@ -45,6 +45,8 @@ class PostgresSettings:
 
     max_connections: int = 100
     shared_buffers_megabytes: int = 128
+    # How often tables are looked at whose statistics may be old, of each database in turn.
+    autovacuum_seconds: int = 60
 
 
 class Postgres(Daemon):
@@ -127,6 +129,7 @@ class Postgres(Daemon):
             "max_wal_senders": 0,
             "checkpoint_timeout": "30min",
             "max_wal_size": "2GB",
+            "autovacuum_naptime": f"{self.settings.autovacuum_seconds}s",
             "fsync": "off" if self._ephemeral else "on",
             "full_page_writes": "off" if self._ephemeral else "on",
         }

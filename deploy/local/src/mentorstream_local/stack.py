@@ -95,6 +95,9 @@ class Stack:
 
     A server that MENTORSTREAM_KAFKA_BOOTSTRAP or MENTORSTREAM_POSTGRES_URL (a superuser's DSN) names is used in place
     of one of ours, unless `own_servers` is set; its handle is then None, and `down` leaves it alone.
+
+    Servers of a `disposable` one do not wait for the disk, and end without putting anything in order: its directory
+    stays, but nobody starts them on it again. An `ephemeral` one's directory goes, too.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Stack:
         directory: Path,
         *,
         ephemeral: bool = False,
+        disposable: bool = False,
         own_servers: bool = False,
         broker_settings: BrokerSettings | None = None,
         postgres_settings: PostgresSettings | None = None,
@@ -109,6 +113,7 @@ class Stack:
     ) -> None:
         self.directory = directory
         self.ephemeral = ephemeral
+        disposable = disposable or ephemeral
         self.secrets = StackSecrets.load_or_create(directory / "secrets.json")
         self._progress = progress or (lambda _line: None)
         kafka, postgres = (
@@ -119,12 +124,12 @@ class Stack:
         self._external_kafka, self._external_postgres = kafka, postgres
         if postgres:
             self.secrets = self.secrets.named_by(os.environ)
-        self.broker = None if kafka else Broker(directory / "kafka", broker_settings, ephemeral=ephemeral)
+        self.broker = None if kafka else Broker(directory / "kafka", broker_settings, ephemeral=disposable)
         self.postgres = (
             None
             if postgres
             else Postgres(
-                directory / "postgres", self.secrets.postgres_password, postgres_settings, ephemeral=ephemeral
+                directory / "postgres", self.secrets.postgres_password, postgres_settings, ephemeral=disposable
             )
         )
 

@@ -2,14 +2,14 @@
 
 Each service tells at `/quiescence` what it has still to do. Time may move once all of them say twice, with unchanged
 counters, that nothing is: one look is not enough, because what one service had just finished may be on its way to one
-that was asked before.
+that was asked before. While some are still at work only those are asked, for a look costs every service something.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ import aiohttp
 import asyncpg
 
 _SETTLE_SECONDS: Final = 180.0
-_LOOK_SECONDS: Final = 0.05
+_FIRST_PAUSE_SECONDS: Final = 0.01
+_LONGEST_PAUSE_SECONDS: Final = 0.08
 
 
 class NotSettledError(RuntimeError):
@@ -55,19 +56,37 @@ class DrivenTime:
         deadline = time.monotonic() + _SETTLE_SECONDS
         before: list[Any] | None = None
         while True:
-            states = await asyncio.gather(*(self._ask(url) for url in self._services.values()))
-            if all(_is_idle(state) for state in states):
-                counters = [(state["processed"], state["taken"]) for state in states]
+            states = await self._look(self._services)
+            busy = [name for name, state in states.items() if not _is_idle(state)]
+            if not busy:
+                counters = [(state["processed"], state["taken"]) for state in states.values()]
                 if counters == before:
-                    dues = [datetime.fromisoformat(state["next_due"]) for state in states if state["next_due"]]
+                    dues = [datetime.fromisoformat(state["next_due"]) for state in states.values() if state["next_due"]]
                     return min(dues, default=None)
                 before = counters
                 continue
             before = None
-            if time.monotonic() > deadline:
-                said = "; ".join(f"{name}: {state}" for name, state in zip(self._services, states, strict=True))
+            await self._wait_for(busy, deadline)
+
+    async def _wait_for(self, busy: Collection[str], deadline: float) -> None:
+        """Wait until those who were busy are not, each at its own moment; what they caused is for the next full look.
+
+        Raises NotSettledError at the deadline.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        while busy:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            states = await self._look(busy)
+            busy = [name for name, state in states.items() if not _is_idle(state)]
+            if busy and time.monotonic() > deadline:
+                said = "; ".join(f"{name}: {state}" for name, state in (await self._look(self._services)).items())
                 raise NotSettledError(f"not settled within {_SETTLE_SECONDS:.0f} s: {said}")
-            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What the services of these names say, all asked at once."""
+        said = await asyncio.gather(*(self._ask(self._services[name]) for name in names))
+        return dict(zip(names, said, strict=True))
 
     async def _ask(self, url: str) -> dict[str, Any]:
         try:

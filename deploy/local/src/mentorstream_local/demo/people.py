@@ -65,20 +65,24 @@ class People:
         """Read what came since the last time and act on it. Returns how many acts there were.
 
         `settle` waits until what was done has had its consequences: two acts whose consequences could meet somewhere
-        are done one after the other.
+        are done one after the other. What was done last is not waited for.
         """
         mails = sorted(self._new_mails(), key=lambda mail: (mail.to, mail.kind, mail.about))
         acts = [act for mail in mails if (act := self._decide(mail)) is not None]
+        unsettled = False
         for act in acts:
             if act.order == "at once":
                 await self._do(act)
-        if any(act.order == "at once" for act in acts):
-            await settle()
+                unsettled = True
         for act in acts:
             if act.order == "with time":
+                if unsettled:
+                    await settle()
                 await self._do(act)
-                await settle()
+                unsettled = True
         together = [act for act in acts if act.order == "any"]
+        if together and unsettled:
+            await settle()
         for start in range(0, len(together), _AT_ONCE):
             await asyncio.gather(*(self._do(act) for act in together[start : start + _AT_ONCE]))
         return len(acts)

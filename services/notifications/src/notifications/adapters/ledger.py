@@ -75,8 +75,12 @@ class Ledger:
 
     async def close_hopeless(self, now: datetime, limit: int) -> int:
         """Fail or supersede up to `limit` mails that will never go. Returns how many."""
+        found = await self._pool.fetch(QUERIES["find_hopeless"], now, self._attempts, limit)
+        if not found:
+            return 0
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(QUERIES["close_hopeless"], now, self._attempts, limit)
+            wanted = [row["notification_id"] for row in found]
+            rows = await connection.fetch(QUERIES["close_hopeless"], now, wanted, self._attempts)
             await self._report(connection, rows, now)
         return len(rows)
 
