@@ -14,10 +14,12 @@ from aiokafka.errors import UnknownTopicOrPartitionError, for_code
 
 from mentorstream_events import TOPIC
 
+from . import lenient_headers
 from .errors import Halted
 from .settings import ProcessSettings, RuntimeSettings
 
 log = structlog.get_logger(__name__)
+lenient_headers.install()
 _STOP_SECONDS: Final = 2.0
 _UNKNOWN_TOPIC: Final = UnknownTopicOrPartitionError.errno
 
