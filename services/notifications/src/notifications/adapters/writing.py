@@ -7,16 +7,11 @@ such text is brought onto one line first, and non-ASCII goes as encoded words.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.charset import QP, Charset
 from email.header import Header
 from email.headerregistry import Address
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from email.policy import compat32
 from email.utils import format_datetime, quote
 from functools import lru_cache
 from pathlib import Path
@@ -31,15 +26,13 @@ from mentorstream_runtime.local_times import LocalTime, local_time
 from ..domain.people import Person
 from .calendar import Mailbox, Meeting, Method, calendar_object
 from .ledger import DueMail
+from .mime import multipart, text_part
 
 _DEFAULT_LANGUAGE: Final = "en"
 # Long, because mails are kept long and RFC 8058 wants the link to work; it can do nothing but stop mails.
 _UNSUBSCRIBE_DAYS: Final = 730
-# RFC 5322 allows 998 characters on a line.
-_LINE_LIMIT: Final = 900
-_QUOTED_PRINTABLE: Final = Charset("utf-8")
-_QUOTED_PRINTABLE.body_encoding = QP
-_POLICY: Final = compat32.clone(linesep="\r\n")
+# What RFC 5322 asks a line to stay within.
+_HEADER_WIDTH: Final = 76
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(Path(notifications.__file__).parent / "templates" / "mails"),
     autoescape=select_autoescape(("html",), default=False),
@@ -110,14 +103,16 @@ class Writer:
             "Auto-Submitted": "auto-generated",
             "List-Unsubscribe": f"<{unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "MIME-Version": "1.0",
         }
-        body = MIMEMultipart(
-            "alternative", _boundary(), _subparts=[_text_part(text, "plain"), _text_part(html, "html")]
+        alternatives = [text_part("text/plain", text), text_part("text/html", html)]
+        body = (
+            self._with_calendar(alternatives, mail, context)
+            if mail.kind in ("invitation", "cancellation")
+            else multipart("alternative", alternatives)
         )
-        if mail.kind in ("invitation", "cancellation"):
-            body = self._with_calendar(body, mail, context)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return Letter("@".join(address), head.encode() + body.as_bytes(policy=_POLICY), needs_utf8)
+        return Letter("@".join(address), head.encode() + body, needs_utf8)
 
     def _context(self, mail: DueMail, person: Person) -> dict[str, Any]:
         """What templates may use. Every text in it is on one line."""
@@ -167,7 +162,7 @@ class Writer:
         )
         return f"{self._letterhead.notifications_url}/unsubscribe/{token}"
 
-    def _with_calendar(self, alternatives: MIMEMultipart, mail: DueMail, context: Mapping[str, Any]) -> MIMEMultipart:
+    def _with_calendar(self, alternatives: Sequence[bytes], mail: DueMail, context: Mapping[str, Any]) -> bytes:
         """The calendar as the last alternative, which clients act on, and as a file, which the others offer."""
         method: Method = "REQUEST" if mail.kind == "invitation" else "CANCEL"
         people = [mail.people[person_id] for person_id in (mail.person_id, *mail.mentions) if person_id in mail.people]
@@ -186,31 +181,19 @@ class Writer:
                 attendees=[Mailbox(one_line(person.full_name), person.email) for person in people],
             ),
         )
-        inline = _text_part(calendar, "calendar")
-        inline.set_param("method", method)
-        alternatives.attach(inline)
-        attachment = _text_part(calendar, "calendar")
-        attachment.set_type("application/ics")
-        attachment.set_param("name", "invite.ics")
-        attachment.add_header("Content-Disposition", "attachment", filename="invite.ics")
-        return MIMEMultipart("mixed", _boundary(), _subparts=[alternatives, attachment])
+        inline = text_part("text/calendar", calendar, parameters=f'; method="{method}"')
+        attachment = text_part(
+            "application/ics",
+            calendar,
+            parameters='; name="invite.ics"',
+            disposition='attachment; filename="invite.ics"',
+        )
+        return multipart("mixed", [multipart("alternative", [*alternatives, inline]), attachment])
 
 
 def one_line(text: str) -> str:
     """The text with every run of white space, line ends and other unprintable characters as one space."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())
-
-
-def _text_part(text: str, subtype: str) -> MIMEText:
-    """A part that passes every server: plain ASCII as it is, quoted-printable where that or a long line needs it."""
-    if text.isascii() and max(map(len, text.splitlines()), default=0) <= _LINE_LIMIT:
-        return MIMEText(text, subtype, "us-ascii")
-    return MIMEText(text, subtype, _QUOTED_PRINTABLE)  # type: ignore[arg-type] # takes a Charset, says its manual
-
-
-def _boundary() -> str:
-    """What no text contains, for it cannot be guessed; so none need be searched for it."""
-    return f"=_{secrets.token_hex(16)}"
 
 
 def _encoded(header: str, text: str) -> str:
@@ -220,6 +203,8 @@ def _encoded(header: str, text: str) -> str:
     takes "=?" in a text for the beginning of one; it also needs three times as long for a mail.
     """
     plain = text.isascii() and "=?" not in text
+    if plain and len(header) + len(": ") + len(text) <= _HEADER_WIDTH:
+        return text
     return Header(text, "us-ascii" if plain else "utf-8", header_name=header).encode(linesep="\r\n")
 
 
