@@ -45,4 +45,7 @@ TIMER_FAILURES = Counter("mentorstream_timer_failures_total", "Timer runs that f
 HTTP_SECONDS = Histogram(
     "mentorstream_http_seconds", "Time to answer a request.", ["method", "route", "status"], buckets=_SECONDS
 )
+LOOP_DELAY_SECONDS = Histogram(
+    "mentorstream_loop_delay_seconds", "How late the event loop ran what was due.", buckets=_SECONDS
+)
 READY = Gauge("mentorstream_ready", "1 while the process is ready for work.")

@@ -28,6 +28,7 @@ from .dead_letters import delete_expired
 from .errors import is_infrastructure
 from .health import ProcessHealth, health_app
 from .links import Links
+from .loop_delay import watch_loop
 from .outbox import Outgoing, write_outbox
 from .ownership import HandlerFactory
 from .relay import Relay
@@ -152,6 +153,7 @@ class Process(Generic[SettingsT]):
         self.metrics_url = await self._serve(
             health_app(ProcessHealth(self)), settings.metrics_host, settings.metrics_port, "metrics"
         )
+        self._spawn("loop", watch_loop())
         pool = await self._pool(settings.database_url.get_secret_value(), settings.worker_pool_size, "worker")
         api_pool = pool
         if self._mode in ("api", "all"):
@@ -206,7 +208,7 @@ class Process(Generic[SettingsT]):
         deadline = time.monotonic() + self._settings.drain_seconds
         for server in self._servers:
             server.should_exit = server is not self._health  # health answers to the end
-        for name in ("watchdog", "housekeeping"):
+        for name in ("watchdog", "housekeeping", "loop"):
             if name in self._tasks:
                 self._tasks.pop(name).cancel()
         # Consumers and timers first: they are who fills the outbox that the relay then empties.

@@ -18,6 +18,7 @@ from prometheus_client import REGISTRY
 from mentorstream_events import TOPICS
 from mentorstream_runtime.errors import is_infrastructure
 from mentorstream_runtime.health import health_app
+from mentorstream_runtime.loop_delay import watch_loop
 from mentorstream_runtime.serving import HttpServer
 from pulse.adapters.log_ends import LogEnds, open_log_ends
 from pulse.domain.board import Board
@@ -80,6 +81,7 @@ class PulseProcess:
         settings = self._settings
         # Health first, so that an orchestrator sees a live process while it waits for its broker.
         self.metrics_url = await self._serve(HttpServer(health_app(self), settings.metrics_host, settings.metrics_port))
+        await self._spawn("loop", watch_loop())
         ends = await self._open_ends()
         # Before the first record: what is there now is what has to be read to be ready.
         self.reader.expect(await ends.read())
