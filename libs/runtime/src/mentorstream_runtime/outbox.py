@@ -28,7 +28,13 @@ _DRAW_NUMBERS: Final = """
     SELECT topic, key, count FROM unnest($1::text[], $2::text[], $3::bigint[]) AS wanted (topic, key, count)
     ORDER BY topic, key -- one order of locks for everybody
     ON CONFLICT (topic, key) DO UPDATE SET number = drawn.number + excluded.number
-    RETURNING topic, key, number, (SELECT incarnation FROM outbox_incarnation) AS incarnation
+    RETURNING topic, key, number, (SELECT incarnation FROM outbox_incarnation) AS incarnation,
+              EXISTS (SELECT FROM outbox_published) AS restored
+"""
+_GIVE_BACK: Final = """
+    UPDATE outbox_sequence SET number = number - count
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS unused (topic, key, count)
+    WHERE outbox_sequence.topic = unused.topic AND outbox_sequence.key = unused.key
 """
 
 
@@ -61,15 +67,19 @@ async def write_outbox(
 ) -> None:
     """Number the events and store them, in the order given, inside the caller's transaction.
 
-    Raises Rejected("too_large") for an event that the broker would refuse. After the commit call `Wakeups.wake`.
+    What a restore found published is left out: it was decided again. Raises Rejected("too_large") for an event that the
+    broker would refuse. After the commit call `Wakeups.wake`.
     """
     if not events:
         return
     encoded = [_encode(event, limit_bytes) for event in events]
     counts = Counter((topic, key) for topic, key, _ in encoded)
-    numbers = await _draw(connection, counts)
+    numbers, restored = await _draw(connection, counts)
+    published = await _published(connection, events, encoded) if restored else frozenset()
     rows = []
     for event, (topic, key, value) in zip(events, encoded, strict=True):
+        if event.id in published:
+            continue
         incarnation, number = numbers[topic, key]
         numbers[topic, key] = (incarnation, number + 1)
         headers = encode_headers(
@@ -90,7 +100,8 @@ async def write_raw(
     connection: Connection, *, topic: str, key: str, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
 ) -> None:
     """Store one record as it is, with a new sequence number in its headers: what a redrive publishes."""
-    incarnation, number = (await _draw(connection, Counter({(topic, key): 1})))[topic, key]
+    numbers, _ = await _draw(connection, Counter({(topic, key): 1}))
+    incarnation, number = numbers[topic, key]
     kept = [header for header in headers if header[0] != "ce_sequence"]
     kept.append(("ce_sequence", SequenceNumber(incarnation, number).encode().encode()))
     await connection.copy_records_to_table(
@@ -98,6 +109,11 @@ async def write_raw(
         records=[(lane_of(key), topic, key, _PACK.encode(kept), value)],
         columns=["lane", "topic", "key", "headers", "value"],
     )
+
+
+async def forget_published(connection: Connection) -> None:
+    """Forget what a restore found, after a month: everything that is decided again was decided by then."""
+    await connection.execute("DELETE FROM outbox_published WHERE found_at < clock_timestamp() - interval '30 days'")
 
 
 def lane_of(key: str) -> int:
@@ -113,13 +129,32 @@ def _encode(event: Outgoing, limit_bytes: int) -> tuple[str, str, bytes | None]:
     return contract.topic.name, contract.key_of(event.data), value
 
 
-async def _draw(connection: Connection, counts: Counter[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Incarnation and first number of the run drawn for each topic and key."""
+async def _published(
+    connection: Connection, events: Sequence[Outgoing], encoded: Sequence[tuple[str, str, bytes | None]]
+) -> frozenset[str]:
+    """Ids of those that are on their topics; gives their numbers back, so that readers see no gap."""
+    rows = await connection.fetch(
+        "SELECT event_id FROM outbox_published WHERE event_id = ANY($1::text[])", [event.id for event in events]
+    )
+    known = frozenset(row["event_id"] for row in rows)
+    unused = Counter((topic, key) for event, (topic, key, _) in zip(events, encoded, strict=True) if event.id in known)
+    if unused:
+        await connection.execute(
+            _GIVE_BACK, [topic for topic, _ in unused], [key for _, key in unused], list(unused.values())
+        )
+    return known
+
+
+async def _draw(
+    connection: Connection, counts: Counter[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], tuple[int, int]], bool]:
+    """Incarnation and first number of the run drawn for each topic and key; whether the database was restored."""
     wanted = list(counts.items())
     drawn = await connection.fetch(
         _DRAW_NUMBERS, [pair[0] for pair, _ in wanted], [pair[1] for pair, _ in wanted], [count for _, count in wanted]
     )
-    return {
+    numbers = {
         (row["topic"], row["key"]): (row["incarnation"], row["number"] - counts[row["topic"], row["key"]] + 1)
         for row in drawn
     }
+    return numbers, any(row["restored"] for row in drawn)

@@ -29,10 +29,12 @@ from .errors import is_infrastructure
 from .health import ProcessHealth, health_app
 from .links import Links
 from .loop_delay import watch_loop
-from .outbox import Outgoing, write_outbox
+from .outbox import Outgoing, forget_published, write_outbox
+from .own_records import OwnRecords, keep_marks
 from .ownership import HandlerFactory
 from .relay import Relay
 from .replay import replay_topics
+from .restore import Restorer, republish, restore
 from .serving import HttpServer
 from .settings import RuntimeSettings
 from .timers import Timer, Timers
@@ -40,12 +42,13 @@ from .wakeups import Wakeups
 
 log = structlog.get_logger(__name__)
 SettingsT = TypeVar("SettingsT", bound=RuntimeSettings)
-Mode = Literal["api", "worker", "all", "replay"]
+Mode = Literal["api", "worker", "all", "replay", "restore", "republish"]
 _HOUR_SECONDS: Final = 3600.0
 _CHECK_SECONDS: Final = 5.0
 _MODES: Final = (
     "api: HTTP only; worker: topics, timers, relay; all (default): both; replay: read the topics from where the"
-    " database stands to their ends, publish nothing, exit"
+    " database stands to their ends, publish nothing, exit; restore: after the database went back, take over what is on"
+    " this service's own topics, exit; republish: publish what the database holds to another broker, exit"
 )
 
 
@@ -87,6 +90,7 @@ class Parts:
     readers: Mapping[str, HandlerFactory] = field(default_factory=dict)
     timers: Sequence[Timer] = ()
     api: FastAPI | None = None
+    restorer: Restorer | None = None
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
 
 
@@ -170,6 +174,8 @@ class Process(Generic[SettingsT]):
             self._stack.push_async_callback(close)
         if self._mode == "replay":
             self._spawn("replay", self._replay(self._runtime, parts))
+        if self._mode in ("restore", "republish"):
+            self._spawn(self._mode, self._recover(self._runtime, parts))
         if self._mode in ("worker", "all"):
             self._start_worker(self._runtime, parts, relay)
         if self._mode == "api":
@@ -192,6 +198,7 @@ class Process(Generic[SettingsT]):
         self.timers = Timers(settings, runtime.clock, wakeups, parts.timers)
         self._spawn("timers", self._when_checked(self.relay, self.timers.run))
         self._spawn("housekeeping", self._keep_house(pool))
+        self._spawn("marks", self._when_checked(self.relay, lambda: self._keep_marks(runtime, parts)))
 
     async def _when_checked(self, relay: Relay, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Decide nothing on a restored database: what it numbers would be taken for repeats."""
@@ -202,13 +209,30 @@ class Process(Generic[SettingsT]):
         self.replayed = await replay_topics(self._name, runtime.settings, runtime.pool, parts.readers)
         self.finished.set()
 
+    async def _recover(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
+        if self._mode == "restore":
+            self.replayed = await restore(self._name, runtime.settings, runtime.pool, parts.readers, parts.restorer)
+        else:
+            self.replayed = await republish(self._name, runtime.settings, runtime.pool, parts.restorer)
+        self.finished.set()
+
+    async def _keep_marks(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
+        async def reissue(keys: Sequence[str]) -> None:
+            if parts.restorer is None:
+                return
+            async with transaction(runtime.pool) as connection:
+                await runtime.write(connection, await parts.restorer.reissue(connection, keys))
+            runtime.wake()
+
+        await keep_marks(OwnRecords(self._name, runtime.settings, runtime.pool), runtime.pool, reissue)
+
     async def drain(self) -> None:
         """Stop taking work, finish what is under way, publish the outbox; at most `drain_seconds`."""
         self.draining = True
         deadline = time.monotonic() + self._settings.drain_seconds
         for server in self._servers:
             server.should_exit = server is not self._health  # health answers to the end
-        for name in ("watchdog", "housekeeping", "loop"):
+        for name in ("watchdog", "housekeeping", "marks", "loop"):
             if name in self._tasks:
                 self._tasks.pop(name).cancel()
         # Consumers and timers first: they are who fills the outbox that the relay then empties.
@@ -297,6 +321,7 @@ class Process(Generic[SettingsT]):
             try:
                 async with transaction(pool) as connection:
                     await delete_expired(connection)
+                    await forget_published(connection)
             except Exception as error:  # dead letters hold what people were called: that they stay has to be seen
                 metrics.TIMER_FAILURES.labels("housekeeping", type(error).__name__).inc()
                 log.error("housekeeping_failed", error=repr(error), exc_info=not is_infrastructure(error))

@@ -18,19 +18,17 @@ import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from mentorstream_events import TOPICS, SequenceNumber
-
 from . import metrics, points
-from .broker import new_producer, read_partitions, stop_client, tail_reader
-from .database import Pool, transaction
+from .broker import new_producer, stop_client
+from .database import Pool
 from .errors import Halted, is_infrastructure
 from .outbox import LANES
+from .own_records import OwnRecords
 from .settings import RuntimeSettings
 from .wakeups import Wakeups, wait_for
 
 log = structlog.get_logger(__name__)
 _UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]])
-_TAIL_RECORDS: Final = 50
 _SILENT_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 1.0
 
@@ -81,6 +79,7 @@ class Relay:
         self._partition_of = DefaultPartitioner()
         self._lanes: list[int] = []
         self._renew_at = 0.0
+        self._ends_at = 0.0
         self._stopping = False
         self.healthy = False
         self.halted: Halted | None = None
@@ -151,6 +150,9 @@ class Relay:
         rows = await self._pool.fetch(_PENDING, self._lanes, self._settings.relay_batch)
         if not rows:
             return True
+        if time.monotonic() >= self._ends_at:  # frozen meanwhile: others may have published these rows, and newer ones
+            self._renew_at = 0.0
+            return False
         await self._publish(rows)
         points.reach("after_acknowledgement")
         await self._pool.execute(
@@ -159,11 +161,11 @@ class Relay:
         return False
 
     async def _hold_lanes(self) -> None:
-        lease = self._settings.lane_lease_seconds
+        lease, asked_at = self._settings.lane_lease_seconds, time.monotonic()
         await self._pool.execute(_BE_COUNTED, self._settings.instance, lease)
         rows = await self._pool.fetch(_HOLD_LANES, self._settings.instance, lease, LANES)
         self._lanes = sorted(row["lane"] for row in rows if row["holder"] is not None)
-        self._renew_at = time.monotonic() + lease / 3
+        self._renew_at, self._ends_at = asked_at + lease / 3, asked_at + lease
         metrics.RELAY_LANES.set(len(self._lanes))
 
     async def _release_lanes(self) -> None:
@@ -232,48 +234,14 @@ class Relay:
             await stop_client(producer)
 
     async def _refuse_if_behind(self) -> None:
-        """Halt when a topic holds newer events of this service than its database drew: the database is a restored one.
-
-        Looks at the last records of each partition, which is where newer numbers would be.
-        """
-        mine = [topic.name for topic in TOPICS if self._service in topic.producers]
-        source = self._service.encode()
-        seen: dict[tuple[str, str], SequenceNumber] = {}
-        partitions = await read_partitions(self._settings, mine)
-        async with tail_reader(self._settings, partitions) as consumer:
-            ends = await consumer.end_offsets(partitions)
-            starts = await consumer.beginning_offsets(partitions)
-            places = {partition: max(starts[partition], end - _TAIL_RECORDS) for partition, end in ends.items()}
-            for partition, place in places.items():
-                consumer.seek(partition, place)
-            while any(places[partition] < end for partition, end in ends.items()):
-                for partition, records in (await consumer.getmany(timeout_ms=200)).items():
-                    for record in records:
-                        headers = dict(record.headers)
-                        if headers.get("ce_source") != source:
-                            continue
-                        with contextlib.suppress(ValueError, AttributeError):  # poison; it is its readers' to bury
-                            name = record.topic.removeprefix(self._settings.topic_prefix), record.key.decode()
-                            number = SequenceNumber.parse(headers.get("ce_sequence", b"").decode())
-                            seen[name] = max(number, seen.get(name, number))
-                    places[partition] = records[-1].offset + 1
-                for partition in ends:  # beyond what compaction or control records left out
-                    places[partition] = max(places[partition], await consumer.position(partition))
-        if not seen:
-            return
-        async with transaction(self._pool) as connection:
-            incarnation = await connection.fetchval("SELECT incarnation FROM outbox_incarnation")
-            rows = await connection.fetch(
-                "SELECT topic, key, number FROM outbox_sequence WHERE (topic, key) IN"
-                " (SELECT * FROM unnest($1::text[], $2::text[]))",
-                [topic for topic, _ in seen],
-                [key for _, key in seen],
-            )
-        drawn = {(row["topic"], row["key"]): SequenceNumber(incarnation, row["number"]) for row in rows}
-        for (topic, key), published in seen.items():
-            if published > drawn.get((topic, key), SequenceNumber(incarnation, 0)):
+        """Halt when a topic holds newer events of this service than its database drew: it is a restored one."""
+        own = OwnRecords(self._service, self._settings, self._pool)
+        async for found in own.since_mark():
+            for record in await own.newer(found):
                 raise Halted(
                     "restored_database",
-                    f"topic {topic} holds {published} of key {key}; this database drew less: it was restored",
+                    f"topic {record.topic} holds {record.sequence} of key {record.key}; this database drew less: it was"
+                    " restored",
                     "docs/operations/restore.md",
                 )
+        await own.mark()
