@@ -71,7 +71,7 @@ def best_mentor(pool: Pool, mentee: int) -> Fit | None:
         return None
     points = facet_points(facts, policy.weights, mentors, mentees)
     totals = points.sum(axis=0)
-    best = totals.max()
+    best = np.max(totals)
     if best < policy.minimum_score * SCALE:
         return None
     tied = np.flatnonzero(totals == best)
