@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 from feedback import metrics
@@ -19,6 +19,7 @@ from feedback.entrypoints.pages import FeedbackPages
 from feedback.handlers.answers import submit_answer
 from feedback.settings import FeedbackSettings
 from mentorstream_runtime.http import create_app
+from mentorstream_runtime.link_pages import LinkForm, add_link_page
 from mentorstream_runtime.links import BadLink, LinkClaims
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
@@ -26,36 +27,20 @@ from mentorstream_runtime.tracing import current_traceparent
 if TYPE_CHECKING:
     from feedback.adapters.answers import RequestPages, ShownRequest
 
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"description": "Not a link of ours, or nothing is behind it."},
-    410: {"description": "The time to answer is over, or the respondent was erased."},
-}
-_SUBMIT_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    **_RESPONSES,
-    409: {"description": "Answered before, and differently: the first answer stays."},
-    422: {"description": "The form again, with what was entered and what is wrong with it."},
-}
-_FORM_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["took_place", "rating"],
-                    "properties": {
-                        "took_place": {"type": "string", "enum": ["yes", "no"]},
-                        "rating": {"type": "string", "enum": [str(number) for number in RATINGS]},
-                        "went_well": {"type": "string", "maxLength": TEXT_LIMIT},
-                        "to_change": {"type": "string", "maxLength": TEXT_LIMIT},
-                        "wants_rematch": {"type": "string", "enum": ["yes"]},
-                    },
-                },
-                "example": {"took_place": "yes", "rating": "4", "went_well": "We set a goal."},
-            }
-        },
-    }
-}
+_FORM: Final = LinkForm(
+    summary="Answer",
+    fields={
+        "took_place": {"type": "string", "enum": ["yes", "no"]},
+        "rating": {"type": "string", "enum": [str(number) for number in RATINGS]},
+        "went_well": {"type": "string", "maxLength": TEXT_LIMIT},
+        "to_change": {"type": "string", "maxLength": TEXT_LIMIT},
+        "wants_rematch": {"type": "string", "enum": ["yes"]},
+    },
+    required=("took_place", "rating"),
+    example={"took_place": "yes", "rating": "4", "went_well": "We set a goal."},
+    gone="The time to answer is over, or the respondent was erased.",
+    again="with what was entered and what is wrong with it.",
+)
 
 
 class Respondents:
@@ -124,33 +109,11 @@ class Respondents:
 
 
 def build_api(settings: FeedbackSettings, respondents: Respondents) -> FastAPI:
-    """The application: two routes on one address."""
+    """The application: one page."""
     app = create_app(
         settings,
         title="Mentorstream feedback",
         description="Pages that participants open from signed links to tell how a meeting went.",
     )
-
-    @app.get("/feedback/{token}", response_class=HTMLResponse, responses=_RESPONSES, summary="Show the form")
-    async def show(token: str) -> HTMLResponse:
-        """The form or, once it was answered, the respondent's own answer. Changes nothing."""
-        return await respondents.show(token)
-
-    @app.post(
-        "/feedback/{token}",
-        response_class=HTMLResponse,
-        responses=_SUBMIT_RESPONSES,
-        openapi_extra=_FORM_BODY,
-        summary="Answer",
-    )
-    async def submit(token: str, request: Request) -> HTMLResponse:
-        """Store the answer once. Sending the same one again gives the same outcome."""
-        return await respondents.submit(token, await _entered(request))
-
+    add_link_page(app, "/feedback", _FORM, show=respondents.show, submit=respondents.submit)
     return app
-
-
-async def _entered(request: Request) -> dict[str, str]:
-    """The form's text fields; of a field that is sent several times, the last. Files are refused."""
-    async with request.form(max_files=0, max_fields=20) as form:
-        return {name: value for name, value in form.multi_items() if isinstance(value, str)}

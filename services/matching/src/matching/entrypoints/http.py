@@ -6,16 +6,18 @@ there in its turn, so that a replay decides it again; the page says what was cli
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 from matching import metrics
 from matching.entrypoints.pages import ProposalPages
 from matching.settings import MatchingSettings
 from mentorstream_runtime.http import create_app
+from mentorstream_runtime.link_pages import LinkForm, add_link_page
 from mentorstream_runtime.links import BadLink
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
@@ -23,30 +25,15 @@ from mentorstream_runtime.tracing import current_traceparent
 if TYPE_CHECKING:
     from matching.adapters.requests import Answer, Proposals, ShownProposal
 
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"description": "Not a link of ours, or nothing is behind it."},
-    410: {"description": "The proposal expired, was withdrawn, or its match has ended."},
-}
-_ANSWER_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    **_RESPONSES,
-    409: {"description": "Answered before, and differently: the first answer stays."},
-    422: {"description": "The page again: neither accept nor decline was sent."},
-}
-_FORM_BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["answer"],
-                    "properties": {"answer": {"type": "string", "enum": ["accept", "decline"]}},
-                },
-                "example": {"answer": "accept"},
-            }
-        },
-    }
-}
+_FORM: Final = LinkForm(
+    summary="Accept or decline",
+    fields={"answer": {"type": "string", "enum": ["accept", "decline"]}},
+    required=("answer",),
+    example={"answer": "accept"},
+    gone="The proposal expired, was withdrawn, or its match has ended.",
+    again="neither accept nor decline was sent.",
+)
+_ANSWERS: Final[Mapping[str, Answer]] = {"accept": "accept", "decline": "decline"}
 
 
 class Mentors:
@@ -62,10 +49,10 @@ class Mentors:
         proposal, now = await self._open(token)
         return self._closed(proposal, now) or self._form(proposal)
 
-    async def answer(self, token: str, entered: str | None) -> HTMLResponse:
+    async def answer(self, token: str, entered: Mapping[str, str]) -> HTMLResponse:
         """Ask for the answer to be decided on, or say why not. Raises BadLink."""
         proposal, now = await self._open(token)
-        answer: Answer | None = "accept" if entered == "accept" else "decline" if entered == "decline" else None
+        answer: Answer | None = _ANSWERS.get(entered.get("answer", ""))
         if answer is None:
             metrics.ANSWERS.labels("invalid").inc()
             return self._closed(proposal, now) or self._form(
@@ -109,29 +96,11 @@ class Mentors:
 
 
 def build_api(settings: MatchingSettings, mentors: Mentors) -> FastAPI:
-    """The application: two routes on one address."""
+    """The application: one page."""
     app = create_app(
         settings,
         title="Mentorstream matching",
         description="Pages that mentors open from signed links to answer a proposal.",
     )
-
-    @app.get("/proposals/{token}", response_class=HTMLResponse, responses=_RESPONSES, summary="Show a proposal")
-    async def show(token: str) -> HTMLResponse:
-        """What is proposed and why, with a form to answer; what was answered, once it was. Changes nothing."""
-        return await mentors.show(token)
-
-    @app.post(
-        "/proposals/{token}",
-        response_class=HTMLResponse,
-        responses=_ANSWER_RESPONSES,
-        openapi_extra=_FORM_BODY,
-        summary="Accept or decline",
-    )
-    async def answer(token: str, request: Request) -> HTMLResponse:
-        """Take the answer once. Sending the same one again gives the same outcome."""
-        async with request.form(max_files=0, max_fields=5) as form:
-            entered = form.get("answer")
-        return await mentors.answer(token, entered if isinstance(entered, str) else None)
-
+    add_link_page(app, "/proposals", _FORM, show=mentors.show, submit=mentors.answer)
     return app
