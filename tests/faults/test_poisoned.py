@@ -6,17 +6,18 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
-from tests.faults.load import Item, Request
+from tests.faults.load import Item
 from tests.faults.pointed import RECORD_VARIABLE
 from tests.faults.poison import KINDS, poison
+from tests.faults.requests import cloud_event, person, registration
 
 from mentorstream_local.migrations import role_url, worker_role
 from mentorstream_local.system import DATABASE
@@ -71,10 +72,10 @@ async def test_poison_of_each_kind_under_load_becomes_exactly_the_dead_letters(
                     "SELECT program_id FROM intake.program WHERE reference LIKE $1 ORDER BY random() LIMIT 1",
                     f"{load.name}-%",
                 )
-                person = await connection.fetchval("SELECT person_id FROM intake.person ORDER BY random() LIMIT 1")
+                somebody = await connection.fetchval("SELECT person_id FROM intake.person ORDER BY random() LIMIT 1")
             await inject(system, poison("registrations", str(program)))
             for topic, kinds in _ELSEWHERE.items():
-                await inject(system, poison(topic, str(person if topic == "people" else program), kinds))
+                await inject(system, poison(topic, str(somebody if topic == "people" else program), kinds))
         await run.drain()
         await run.live(days=3)
     await run.check()
@@ -94,23 +95,22 @@ async def test_a_null_value_on_people_is_an_erasure(system: FaultSystem, run: Ru
             f"{load.name}-%",
         )
         assert row is not None
-        person: UUID = row["person_id"]
+        erased: UUID = row["person_id"]
         async with AIOKafkaProducer(bootstrap_servers=system.wiring.servers.kafka_bootstrap) as producer:
-            await producer.send_and_wait(f"{system.wiring.topic_prefix}people", None, key=str(person).encode())
+            await producer.send_and_wait(f"{system.wiring.topic_prefix}people", None, key=str(erased).encode())
         # The owner's word comes after it and must not bring the person back.
-        rename = {"person": {"reference": row["reference"], "full_name": "Back Again", "email": "back@people.example",
-                             "zone": "Europe/Berlin"}}  # fmt: skip
         told = Item("configure", f"{load.name}-back", "mentorstream.person.update.v1")
-        await run.driver.deliver(_event(row["name"], told, rename))
+        data = {"person": person(row["reference"], "Back Again")}
+        await run.driver.deliver(cloud_event(row["name"], told, data))
         del system.names[row["name"], row["reference"]]
         await run.drain()
         await run.live(days=10)
         for place, count in _ERASED_AT.items():
-            assert await connection.fetchval(f"SELECT count(*) FROM {place} AND person_id = $1", person) == count, place
+            assert await connection.fetchval(f"SELECT count(*) FROM {place} AND person_id = $1", erased) == count, place
         mails = await connection.fetch(
             "SELECT DISTINCT status, status_reason FROM notifications.notification WHERE person_id = $1"
             " AND status NOT IN ('sent', 'superseded')",
-            person,
+            erased,
         )
         assert {tuple(mail) for mail in mails} <= {("failed", "erased")}
     await run.check()
@@ -130,7 +130,8 @@ async def test_what_a_fault_of_the_code_put_aside_is_redriven_once_it_is_mended(
         await run.until_accepted(load, share=0.5)
         programs = [request for request in load.programs if request.organisation == "alder"]
         for name, industry in (("kills", "killing industry"), ("raises", "raising industry")):
-            await run.driver.deliver(_registration(programs[0], f"{load.name}-{name}", industry))
+            program = programs[0].items[0].program
+            await run.driver.deliver(registration(program, f"{load.name}-{name}", industry=industry))
         while (await _faults_of_ours(run))["killed_process"] == 0:
             if matching.process() is None:
                 deaths += 1
@@ -226,41 +227,3 @@ async def _redrive(system: FaultSystem, service: str, letter_id: UUID) -> None:
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
-
-
-def _registration(program: Request, reference: str, industry: str) -> Request:
-    """Somebody who registers in the load's own program, with an industry that brings the fault out."""
-    item = program.items[0]
-    document = {
-        "program": item.program,
-        "person": {
-            "reference": reference,
-            "full_name": f"Person {reference}",
-            "email": f"{reference}@people.example",
-            "zone": "Europe/Berlin",
-        },
-        "participant": {
-            "roles": ["mentee"],
-            "languages": ["en"],
-            "industry": industry,
-            "availability": [{"weekday": "monday", "start": "08:00", "end": "20:00"}],
-        },
-    }
-    told = Item(
-        "register", reference, "mentorstream.participant.register.v1", item.program, reference, f"Person {reference}"
-    )
-    return _event(program.organisation, told, document)
-
-
-def _event(organisation: str, told: Item, document: Mapping[str, Any]) -> Request:
-    event = {
-        "specversion": "1.0",
-        "id": told.event_id,
-        "source": f"https://{organisation}.example/mentoring",
-        "type": told.event_type,
-        "time": "2026-03-09T07:59:00Z",
-        "datacontenttype": "application/json",
-        "data": document,
-    }
-    body = json.dumps(event).encode()
-    return Request(organisation, "POST", "/v1/events", body, "application/cloudevents+json", (told,))
