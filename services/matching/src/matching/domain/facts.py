@@ -147,6 +147,10 @@ class SkillLevels:
         covered: Counts = lower.sum(axis=1, dtype=np.int64)
         return covered
 
+    def levels(self, rows: Rows) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """What those rows offer and what they want, by skill."""
+        return self._offers[rows], self._wants[rows]
+
     def _coded(self, skills: Iterable[Skill]) -> dict[int, int]:
         levels: dict[int, int] = {}
         for skill in skills:
