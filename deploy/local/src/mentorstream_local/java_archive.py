@@ -35,8 +35,9 @@ def startup_archive(command: Sequence[str], record: Callable[[Path, Path], None]
         fcntl.flock(handle, fcntl.LOCK_EX)  # one process records; the others wait and find it
         if not archive.exists():
             _make(archive, record)
-    # An empty one says that it was tried and did not work: nobody tries again at each start.
-    return archive if archive.stat().st_size else None
+        # An empty one says that it was tried and did not work: nobody tries again at each start. Asked under the lock:
+        # another environment on this machine, with another Java, removes what is not its own.
+        return archive if archive.stat().st_size else None
 
 
 def _make(archive: Path, record: Callable[[Path, Path], None]) -> None:
