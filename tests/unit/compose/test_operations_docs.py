@@ -88,7 +88,13 @@ def test_connections_are_as_the_settings_say_and_fit() -> None:
     assert total <= usable
     assert f"| all, one process each | | | | {total} |" in table
     assert usable // total == 2
-    assert f"Two processes of every service fit ({2 * total} of {usable})" in " ".join(table.split())
+    text = " ".join(table.split())
+    assert f"Two processes of every service fit ({2 * total} of {usable})" in text
+    assert f"Three do not ({3 * total})" in text
+    workers = RuntimeSettings.model_fields["worker_pool_size"].default + LISTENING
+    with_database = sum(issubclass(settings_class(service), RuntimeSettings) for service in SERVICES)
+    assert f"so {workers} instead of" in text
+    assert f"two workers of each service need {total + 2 * workers * with_database}" in text
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.name)
