@@ -117,9 +117,9 @@ class LocalSystem:
     def _up(self, names: Sequence[str]) -> None:
         self.mail.reserve_ports()  # before it starts beside the servers, so that the wiring cannot name other ports
         with ThreadPoolExecutor(3, thread_name_prefix="system") as pool:
-            mail = pool.submit(self._start, self.mail)
             servers = self.stack.up()
-            wiring = self.wiring()
+            wiring = self.wiring()  # reserves ports, so not while the mail sink starts on its own
+            mail = pool.submit(self._start, self.mail)
             steps = [
                 pool.submit(self._told, "migrations", "applied", self._migrate),
                 pool.submit(
