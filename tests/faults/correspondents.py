@@ -1,6 +1,7 @@
 """The people behind the addresses: they read their mail, open links and answer, and try again while a page is away.
 
-What somebody does follows from their address and the mail's subject, so equal seeds answer equally.
+What somebody does follows from their address and from what the mail says. So equal seeds answer equally, and whoever
+moved a meeting does not move it again for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINK: Final = re.compile(r"https?://\S+/(proposals|feedback|meetings)/[\w.~-]+")
+_ANY_LINK: Final = re.compile(r"https?://\S+")
 _OFFERED: Final = re.compile(r'name="start"[^>]*value="([^"]+)"')
 _AT_ONCE: Final = 8
 _PATIENCE_SECONDS: Final = 60.0
@@ -51,7 +53,7 @@ class Correspondents:
         return Counter(self._seen.values())
 
     def _new_mails(self) -> list[tuple[str, str, str, str]]:
-        """To, subject, kind and link of mails that ask for something; each Message-ID once."""
+        """To, what it says without its links, kind and link of mails that ask for something; each Message-ID once."""
         known = set(self._seen.values())
         found = []
         for path in sorted(self._mailbox.glob("*.eml")):
@@ -73,12 +75,12 @@ class Correspondents:
             )
             link = _LINK.search(text)
             if link is not None:
-                found.append((str(message["X-Envelope-To"]), str(message["Subject"]), link[1], link[0]))
+                found.append((str(message["X-Envelope-To"]), _ANY_LINK.sub("", text), link[1], link[0]))
         return found
 
     def _act(self, mail: tuple[str, str, str, str]) -> tuple[str, str, dict[str, str]] | None:
-        to, subject, kind, link = mail
-        chance = zlib.crc32(f"{to}|{subject}|{kind}".encode()) % 1000 / 10
+        to, said, kind, link = mail
+        chance = zlib.crc32(f"{to}|{said}|{kind}".encode()) % 1000 / 10
         if kind == "proposals":
             return None if chance < 8 else (link, "", {"answer": "decline" if chance < 20 else "accept"})
         if kind == "meetings":

@@ -6,6 +6,7 @@ Only brings about what a test asks for and says how things are. It injects nothi
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,7 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 from tests.faults.proxy import TcpProxy
 
 from mentorstream_local.broker import Broker, BrokerSettings
@@ -254,6 +257,23 @@ class FaultSystem:
                 service.variables = dict(self._extra[service.service])
                 service.stop()
         self.start_all()
+
+    def metric(self, name: str, metric: str, **labels: str) -> float:
+        """The sum of a metric's samples with these labels at one process now; 0 where there is none."""
+        with httpx.Client(trust_env=False, timeout=10) as client:
+            text = client.get(f"{self.services[name].metrics_url}/metrics").text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == metric and labels.items() <= sample.labels.items()
+        )
+
+    def said(self, name: str, event: str) -> list[dict[str, Any]]:
+        """The lines with this event that a process wrote since its last start."""
+        lines = self.services[name].last_lines(100_000).splitlines()
+        found = [json.loads(line) for line in lines if f'"event": "{event}"' in line and line.endswith("}")]
+        return [line for line in found if line["event"] == event]
 
     def told(self, lines: int = 12) -> str:
         """How each process is and the end of its log: what to show when a test fails."""

@@ -1,27 +1,48 @@
-"""F1: every worker killed with SIGKILL under load, at random moments and at the points that hurt."""
+"""F1: every worker killed with SIGKILL under load, at random moments and at the points where it hurts most."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
+    from random import Random
+
     from tests.faults.outcomes import Effort, Record
     from tests.faults.run import Run
-    from tests.faults.system import FaultSystem
+    from tests.faults.system import FaultService, FaultSystem
 
 pytestmark = pytest.mark.fault("F1")
-_RECOVERED_SECONDS = 30.0
+_RECOVERED_SECONDS: Final = 30.0
+_OF_A_BATCH: Final = ("before_commit", "after_commit", "before_kafka_commit")
+_OF_A_RELAY: Final = ("before_acknowledgement", "after_acknowledgement")
+# Each point in one service at least, all in one go. Which service passes which points while people register.
+_AT_ONCE: Final = {
+    "intake": "after_acknowledgement",
+    "matching": "before_acknowledgement",
+    "scheduling": "after_commit",
+    "feedback": "before_kafka_commit",
+    "notifications": "after_smtp_data",
+}
+_POINTS: Final = {
+    "intake": _OF_A_RELAY,
+    "matching": (*_OF_A_BATCH, *_OF_A_RELAY),
+    "scheduling": (*_OF_A_BATCH, *_OF_A_RELAY),
+    "feedback": _OF_A_BATCH,
+    "notifications": (*_OF_A_BATCH, "after_smtp_data"),
+}
 
 
 async def test_all_killed_at_random_moments_under_load(
     system: FaultSystem, run: Run, record: Record, effort: Effort
 ) -> None:
     slowest = 0.0
-    rounds = effort.rounds(2, 20)
+    rounds = effort.rounds(1, 20)
     for _ in range(rounds):
         load = run.load(people=effort.size(90, 150))
         async with run.sending(load):
@@ -37,3 +58,45 @@ async def test_all_killed_at_random_moments_under_load(
     await run.check()
     record(rounds=rounds, slowest_restart_and_drain_seconds=slowest)
     assert slowest < effort.limit(_RECOVERED_SECONDS)
+
+
+async def test_killed_at_named_points(system: FaultSystem, run: Run, record: Record, effort: Effort) -> None:
+    rounds = effort.rounds(1, 10)
+    slowest = 0.0
+    for number in range(rounds):
+        chosen = _AT_ONCE if number == 0 else _some_of_each(run.random)
+        slowest = max(slowest, await _die_at(system, run, chosen))
+        # Batches are what the first choice left out.
+        slowest = max(slowest, await _die_at(system, run, {"matching": "before_commit"}))
+        await run.live(days=2)
+    await run.check()
+    record(rounds=rounds, slowest_drain_seconds=slowest)
+    assert slowest < effort.limit(_RECOVERED_SECONDS)
+
+
+def _some_of_each(random: Random) -> dict[str, str]:
+    return {service: random.choice(points) for service, points in _POINTS.items()}
+
+
+async def _die_at(system: FaultSystem, run: Run, chosen: Mapping[str, str]) -> float:
+    """Let each of these services die at its point under load, start them again, drain; returns seconds for the latter."""
+    for service, point in chosen.items():
+        system.services[service].point = f"{point}:kill:{run.random.randint(1, 2)}"
+        await run.offline(system.services[service].stop)
+    await run.offline(system.start_all)
+    load = run.load(people=60)
+    async with run.sending(load), asyncio.TaskGroup() as group:
+        for service, point in chosen.items():
+            group.create_task(_start_again(run, system.services[service], point))
+        system.resends += 1
+    back = time.monotonic()
+    await run.drain()
+    return time.monotonic() - back
+
+
+async def _start_again(run: Run, process: FaultService, point: str) -> None:
+    """Wait until it died at its point, then start it: those behind it in the flow wait for what it has to say."""
+    await run.until(lambda: process.process() is None, f"{process.name} dies {point}")
+    assert process.exit_code == -signal.SIGKILL, f"{process.name} ended otherwise, {point}"
+    process.point = None
+    await run.offline(process.start)
