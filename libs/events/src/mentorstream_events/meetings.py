@@ -22,6 +22,13 @@ class SeriesPlanned(Value, frozen=True, kw_only=True):
     meeting_minutes: Annotated[int, Meta(ge=10, le=240)]
     first_starts_at: Timestamp
     attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
+    first_day: (
+        Annotated[
+            int,
+            Meta(ge=0, le=100_000, description="Day, from 1970-01-01 on, with which the first of its weeks begins."),
+        ]
+        | None
+    ) = None
 
 
 class SeriesBlocked(Value, frozen=True, kw_only=True):

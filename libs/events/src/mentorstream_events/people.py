@@ -22,6 +22,9 @@ class PersonKnown(Value, frozen=True, kw_only=True):
     email: Email
     zone: Zone
     locale: Language = "en"
+    reference: Annotated[
+        str, Meta(max_length=200, description="What the organisation calls them; for intake, should it be restored.")
+    ] = ""
 
 
 class PersonErased(Value, frozen=True, kw_only=True):

@@ -39,6 +39,15 @@ class ProgramConfigured(Value, frozen=True, kw_only=True):
     kind: Literal["formal", "informal", "group", "peer", "reverse", "flash"]
     policy: Policy
     terms: Terms
+    slug: Annotated[
+        str,
+        Meta(
+            pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$",
+            max_length=100,
+            description="What the owner calls it in requests; for intake, should it be restored.",
+        ),
+    ] = ""
+    roles: Annotated[tuple[Literal["mentor", "mentee"], ...], Meta(max_length=2)] = ()
 
 
 class ParticipantRegistered(Value, frozen=True, kw_only=True):

@@ -100,6 +100,7 @@ def person_fact(book: Book, person: Person) -> PersonKnown:
         email=person.identity.email,
         zone=person.identity.zone,
         locale=person.identity.locale,
+        reference=person.reference,
     )
 
 
@@ -114,6 +115,8 @@ def program_fact(program: Program) -> ProgramConfigured:
         kind=cast("Any", program.kind),  # one of the contract's, as it came in by the contract of the request
         policy=msgspec.convert({**program.policy, "version": program.version}, Policy),
         terms=msgspec.convert(program.terms, Terms),
+        slug=program.reference,
+        roles=cast("Any", program.roles),
     )
 
 

@@ -36,6 +36,7 @@ def series_planned(
         cadence_days=slot.cadence_days,
         meeting_minutes=slot.meeting_minutes,
         first_starts_at=first_starts_at,
+        first_day=slot.first_day,
         attendees=_attendees(match),
     )
     return emit(cause, planned, time=now, name=series.series_id)
