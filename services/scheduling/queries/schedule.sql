@@ -15,7 +15,8 @@ WHERE program_id = ANY ($1::uuid[]) ORDER BY program_id FOR UPDATE
 SELECT program_id, nullif(now, '-infinity') AS now FROM program WHERE program_id = $1
 
 -- name: load_matches
-SELECT match_id, program_id, status, ends_at, terms, attendees, series_count, blocked_reason, longest_common_minutes
+SELECT match_id, program_id, status, ends_at, terms, attendees, series_count, blocked_reason, longest_common_minutes,
+    awaits_details
 FROM match WHERE match_id = ANY ($1::uuid[])
 
 -- name: add_persons
@@ -60,7 +61,7 @@ WHERE program.program_id = saved.program_id
 -- name: save_matches
 INSERT INTO match (
     match_id, program_id, status, ends_at, terms, attendees, series_count, blocked_reason, longest_common_minutes
-)
+) -- whoever writes a match knows all of it
 SELECT match_id, program_id, status, ends_at, terms::jsonb, attendees::jsonb, series_count, blocked_reason, longest
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::int[], $8::text[],
             $9::int[])
@@ -68,7 +69,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $
 ON CONFLICT (match_id) DO UPDATE SET
     status = excluded.status, ends_at = excluded.ends_at, terms = excluded.terms, attendees = excluded.attendees,
     series_count = excluded.series_count, blocked_reason = excluded.blocked_reason,
-    longest_common_minutes = excluded.longest_common_minutes
+    longest_common_minutes = excluded.longest_common_minutes, awaits_details = false
 
 -- name: save_match_organisations
 -- Rows say only who may see a match; one that is there already says the same.

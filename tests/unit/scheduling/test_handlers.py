@@ -348,7 +348,7 @@ def test_what_makes_no_sense_is_rejected_before_anything_changes() -> None:
     before = dict(schedule.changed_matches)
     unknown = confirmed(match_id=UUID(int=3))
     for data, reason in (
-        (confirmed(), "match_known"),
+        (msgspec.structs.replace(confirmed(), program_id=UUID(int=9)), "wrong_program"),
         (confirmed(match_id=UUID(int=3), zone="Mars/Olympus"), "bad_availability"),
         (confirmed(match_id=UUID(int=3), mentee_number=10), "same_person"),
         (
@@ -364,6 +364,7 @@ def test_what_makes_no_sense_is_rejected_before_anything_changes() -> None:
     with pytest.raises(Rejected, match="wrong_program"):
         change(schedule, changed(confirmed(), program_id=UUID(int=9)))
     assert on_match_ended(event(ended(UUID(int=3), was_confirmed=False)), schedule) == []  # type: ignore[arg-type]
+    assert on_match_confirmed(event(confirmed()), schedule) == []  # type: ignore[arg-type]
     assert schedule.changed_matches == before
     # A change carries all of its match: where the confirmation was lost, it heals.
     assert types(change(schedule, changed(unknown)))[0] is SeriesPlanned

@@ -86,7 +86,7 @@ class OwnRecords:
         return marked
 
     async def since_mark(self, *, only_compacted: bool = False) -> AsyncIterator[list[OwnRecord]]:
-        """This service's own records, in the order of each partition.
+        """This service's own records, in the order of each partition, those of compacted topics first.
 
         Raises Halted where the marks are of another cluster, and KafkaError.
         """
@@ -122,15 +122,18 @@ class OwnRecords:
             for partition in partitions:
                 consumer.seek(partition, places[partition])
             consumer.pause(*(set(partitions) - waiting))
-            while waiting:
-                fetched = await consumer.getmany(timeout_ms=200)
-                found = [own for records in fetched.values() for own in map(self._own, records) if own is not None]
-                if found:
-                    yield found
-                for partition in list(waiting):  # beyond what compaction or control records left out
-                    if await consumer.position(partition) >= self._ends[partition]:
-                        waiting.discard(partition)
-                        consumer.pause(partition)
+            # People first: everything else names them.
+            for compacted in (True, False):
+                group = {part for part in waiting if TOPIC[self._name_of(part)].compacted == compacted}
+                while group:
+                    fetched = await consumer.getmany(*group, timeout_ms=200)
+                    found = [own for records in fetched.values() for own in map(self._own, records) if own is not None]
+                    if found:
+                        yield found
+                    for partition in list(group):  # beyond what compaction or control records left out
+                        if await consumer.position(partition) >= self._ends[partition]:
+                            group.discard(partition)
+                            consumer.pause(partition)
 
     async def mark(self, connection: Connection | None = None) -> None:
         """Note that everything up to the ends was numbered in this database."""

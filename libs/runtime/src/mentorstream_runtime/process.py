@@ -90,7 +90,7 @@ class Parts:
     readers: Mapping[str, HandlerFactory] = field(default_factory=dict)
     timers: Sequence[Timer] = ()
     api: FastAPI | None = None
-    restorer: Restorer | None = None
+    restorer: Restorer = field(default_factory=Restorer)
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
 
 
@@ -218,8 +218,6 @@ class Process(Generic[SettingsT]):
 
     async def _keep_marks(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
         async def reissue(keys: Sequence[str]) -> None:
-            if parts.restorer is None:
-                return
             async with transaction(runtime.pool) as connection:
                 await runtime.write(connection, await parts.restorer.reissue(connection, keys))
             runtime.wake()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
@@ -37,24 +37,32 @@ _PORTION: Final = 500
 _NOTE_PUBLISHED: Final = "INSERT INTO outbox_published (event_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 
 
-class Restorer(Protocol):
-    """What a service knows of its own facts. Each method may meet the same thing again and changes nothing then."""
+class Restorer:
+    """What a service knows of its own facts; what it has nothing to do with stays as it is here.
+
+    Each method may meet the same thing again and changes nothing then.
+    """
 
     async def take_over(self, connection: Connection, events: Sequence[Event[Any]]) -> None:
-        """Make the state say what these facts say: a later state of this service published them, in this order."""
-        ...
+        """Make the state say what these facts say: a later state of this service published them, in this order.
+
+        Of one that decides on its topic alone there is nothing to take over: it decides the same again.
+        """
 
     async def keep_people(self, connection: Connection, known: Collection[UUID]) -> None:
         """Forget whoever is not among these: they were erased, and the tombstone may have expired."""
-        ...
 
     async def reissue(self, connection: Connection, keys: Sequence[str]) -> Sequence[Outgoing]:
         """What is to be said now of these keys of a compacted topic."""
-        ...
+        del connection, keys
+        return ()
 
-    def current_facts(self, connection: Connection) -> AsyncIterator[Sequence[Outgoing]]:
+    async def current_facts(self, connection: Connection) -> AsyncIterator[Sequence[Outgoing]]:
         """What readers need to know of the state as it is, in an order in which they can take it, in portions."""
-        ...
+        del connection
+        nothing: Sequence[Sequence[Outgoing]] = ()
+        for portion in nothing:
+            yield portion
 
 
 class StillRunning(RuntimeError):
@@ -66,7 +74,7 @@ async def restore(
     settings: RuntimeSettings,
     pool: Pool,
     readers: Mapping[str, HandlerFactory],
-    restorer: Restorer | None,
+    restorer: Restorer,
 ) -> int:
     """Take over what later states of the database published; returns how many facts there were.
 
@@ -86,9 +94,8 @@ async def restore(
             portion = newer[start : start + _PORTION]
             async with transaction(pool) as connection:
                 await connection.execute(_NOTE_PUBLISHED, [record.event_id for record in portion])
-                if restorer is not None:
-                    await restorer.take_over(connection, _decoded(portion))
-    if restorer is not None and _PEOPLE in readers:
+                await restorer.take_over(connection, _decoded(portion))
+    if _PEOPLE in readers:
         known = await _people(settings)
         async with transaction(pool) as connection:
             await restorer.keep_people(connection, known)
@@ -106,7 +113,7 @@ async def restore(
     return taken
 
 
-async def republish(service: str, settings: RuntimeSettings, pool: Pool, restorer: Restorer | None) -> int:
+async def republish(service: str, settings: RuntimeSettings, pool: Pool, restorer: Restorer) -> int:
     """Publish what the database holds to a broker that is another one; returns how many facts there are.
 
     On the broker that it knows already it does nothing. Raises StillRunning, Halted and KafkaError.
@@ -125,10 +132,9 @@ async def republish(service: str, settings: RuntimeSettings, pool: Pool, restore
         await connection.execute("DELETE FROM consumer_position WHERE cluster_id <> $1", cluster_id)
         await connection.execute("DELETE FROM outbox_mark WHERE cluster_id <> $1", cluster_id)
         await connection.execute("UPDATE outbox_incarnation SET incarnation = incarnation + 1")
-        if restorer is not None:
-            async for facts in restorer.current_facts(connection):
-                await write_outbox(connection, service, facts, limit_bytes=settings.event_limit_bytes)
-                count += len(facts)
+        async for facts in restorer.current_facts(connection):
+            await write_outbox(connection, service, facts, limit_bytes=settings.event_limit_bytes)
+            count += len(facts)
     log.info("republished", facts=count)
     return count
 

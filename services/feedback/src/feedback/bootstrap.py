@@ -7,6 +7,7 @@ from pathlib import Path
 
 from feedback.adapters.answers import RequestPages
 from feedback.adapters.batches import MeetingBatch, PeopleBatch
+from feedback.adapters.restoring import FeedbackRestorer
 from feedback.adapters.retention import TextRetention
 from feedback.entrypoints.consumer import MEETINGS, PEOPLE, TopicHandler
 from feedback.entrypoints.http import Respondents, build_api
@@ -31,4 +32,5 @@ def build(runtime: Runtime[FeedbackSettings]) -> Parts:
         },
         timers=[TextRetention(runtime.pool, queries, timedelta(days=settings.text_retention_days))],
         api=build_api(settings, Respondents(runtime, requests, pages)),
+        restorer=FeedbackRestorer(queries),
     )

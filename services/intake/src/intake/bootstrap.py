@@ -10,6 +10,7 @@ from mentorstream_runtime.process import Parts, Runtime
 
 from .adapters.postgres import AcceptedRequestsTimer, PostgresStore
 from .adapters.reads import PostgresCredentials, PostgresReads
+from .adapters.restoring import RecordsRestorer
 from .entrypoints.http import Services, build_app
 from .handlers.acceptance import Acceptor
 from .handlers.authentication import Authenticator
@@ -32,4 +33,5 @@ def build(runtime: Runtime[IntakeSettings]) -> Parts:
     return Parts(
         timers=[AcceptedRequestsTimer(runtime.pool, timedelta(days=settings.accepted_days))],
         api=build_app(settings, services),
+        restorer=RecordsRestorer(runtime.clock),
     )

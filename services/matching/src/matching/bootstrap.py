@@ -7,6 +7,7 @@ from pathlib import Path
 from matching import metrics
 from matching.adapters.postgres import StoredPools
 from matching.adapters.requests import PROPOSAL_EXPIRY, TERM_END, DueRequests, Proposals
+from matching.adapters.restoring import PoolRestorer
 from matching.entrypoints.consumer import RegistrationsHandler
 from matching.entrypoints.http import Mentors, build_api
 from matching.entrypoints.pages import ProposalPages
@@ -36,4 +37,5 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
             for kind in (PROPOSAL_EXPIRY, TERM_END)
         ],
         api=build_api(settings, Mentors(runtime, proposals, pages)),
+        restorer=PoolRestorer(queries),
     )

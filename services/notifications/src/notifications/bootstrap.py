@@ -7,6 +7,7 @@ from mentorstream_runtime.process import Parts, Runtime
 
 from .adapters.ledger import Ledger
 from .adapters.preferences import Preferences
+from .adapters.restoring import MailRestorer
 from .adapters.smtp import Carrier, MailServer
 from .adapters.writing import Letterhead, Writer
 from .domain.delivery import RetryPolicy
@@ -71,5 +72,6 @@ def build(runtime: Runtime[NotificationsSettings]) -> Parts:
         readers=readers,
         timers=[sender],
         api=build_api(runtime.settings, runtime.links, runtime.clock, Preferences(runtime.pool, runtime.api_pool)),
+        restorer=MailRestorer(),
         closing=[sender.close],
     )

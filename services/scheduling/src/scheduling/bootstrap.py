@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mentorstream_runtime.process import Parts, Runtime
+from scheduling.adapters.restoring import ScheduleRestorer
 from scheduling.entrypoints.consumer import MatchesHandler
 from scheduling.entrypoints.http import build_api
 from scheduling.entrypoints.timer import EndOfMeetings
@@ -15,4 +16,5 @@ def build(runtime: Runtime[SchedulingSettings]) -> Parts:
         readers={"matches": lambda: MatchesHandler(runtime.clock)},
         timers=[EndOfMeetings(runtime)],
         api=build_api(runtime),
+        restorer=ScheduleRestorer(),
     )

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from feedback.domain.asking import FeedbackRequest
+from feedback.domain.asking import FeedbackRequest, HeldMeeting
 from feedback.handlers.meetings import Asked
 from mentorstream_events import Event
 from mentorstream_events.meetings import MeetingCompleted
@@ -51,6 +51,7 @@ class MeetingBatch:
         self._low_ratings: dict[UUID, int] = {}
         self._organisations: set[tuple[UUID, UUID]] = set()
         self._requests: list[FeedbackRequest] = []
+        self._told_again: list[tuple[UUID, UUID, str, datetime]] = []
 
     async def load(self, connection: Connection, events: Sequence[Event[MeetingCompleted]]) -> None:
         """Lock the programs and read what is known of the matches and meetings."""
@@ -95,14 +96,25 @@ class MeetingBatch:
             persons.add(request.attendee.person_id)
             self._requests.append(request)
 
+    def tell_again(self, meeting: HeldMeeting) -> None:
+        """Remember the details of a meeting that people were asked about before."""
+        self._told_again += [
+            (meeting.meeting_id, attendee.person_id, attendee.zone, meeting.started_at)
+            for attendee in meeting.attendees
+        ]
+
     async def flush(self, connection: Connection) -> None:
         """Write what changed: the programs' time, matches and whose they are, persons, requests."""
         await connection.execute(self._queries["move_programs"], list(self._now), list(self._now.values()))
-        if not self._requests:
+        if self._told_again:
+            await connection.execute(self._queries["complete_requests"], *columns_of(self._told_again, 4))
+        if not self._low_ratings:
             return
         matches = [(match_id, self._program_of[match_id], low) for match_id, low in self._low_ratings.items()]
         await connection.execute(self._queries["keep_matches"], *columns_of(matches, 3))
         await connection.execute(self._queries["keep_match_organisations"], *columns_of(sorted(self._organisations), 2))
+        if not self._requests:
+            return
         persons = list({request.attendee.person_id for request in self._requests})
         await connection.execute(self._queries["add_persons"], persons)
         # A request that somebody else stored meanwhile violates its constraint: the batch is then decided again.

@@ -41,6 +41,10 @@ class MeetingState(Protocol):
         """Remember the newest terms of a match and whose it is."""
         ...
 
+    def tell_again(self, meeting: HeldMeeting) -> None:
+        """Remember the details of a meeting that people were asked about before."""
+        ...
+
     def ask(self, requests: Sequence[FeedbackRequest]) -> None:
         """Remember new requests."""
         ...
@@ -59,13 +63,17 @@ def on_meeting_completed(event: Event[MeetingCompleted], state: MeetingState) ->
     if asked is not None and asked.match_id != data.match_id:
         raise Rejected("wrong_match", f"meeting {data.meeting_id} belongs to match {asked.match_id}")
     now = state.move_program(data.program_id, event.time)
+    held = _held(data)
     requests = requests_for(
-        _held(data),
+        held,
         asked=asked.persons if asked is not None else (),
         identify=lambda person_id: derived_id("feedback-request", data.meeting_id, person_id),
         now=now,
     )
-    if not requests:
+    if asked is not None:
+        # After a restore the requests are there already, taken over from facts that do not tell all of this.
+        state.tell_again(held)
+    elif not requests:
         return []
     organisations = {attendee.organisation_id for attendee in data.attendees}
     state.keep_match(data.match_id, data.program_id, data.terms.low_rating, organisations)

@@ -97,8 +97,8 @@ class PostgresTransaction:
         programs = await self._locked_programs({row["program_id"] for row in participants}, needs)
         return Book(
             self._organisation,
-            people=map(_person, people),
-            participants=map(_participant, participants),
+            people=map(person_of, people),
+            participants=map(participant_of, participants),
             programs=programs,
             mint=self._mint,
         )
@@ -111,7 +111,7 @@ class PostgresTransaction:
         admitted: dict[UUID, set[UUID]] = {row["program_id"]: set() for row in rows}
         for row in await self._connection.fetch(QUERIES["load_admitted"], list(admitted)):
             admitted[row["program_id"]].add(row["organisation_id"])
-        return [_program(row, frozenset(admitted[row["program_id"]])) for row in rows]
+        return [program_of(row, frozenset(admitted[row["program_id"]])) for row in rows]
 
     async def store(self, book: Book, accepted: Sequence[AcceptedRow]) -> None:
         """Write what changed in the book, one statement for each table, and which requests were accepted."""
@@ -230,12 +230,14 @@ def _json(value: Mapping[str, Any]) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _person(row: Record) -> Person:
+def person_of(row: Record | Mapping[str, Any]) -> Person:
+    """A person as a row has them."""
     identity = Identity(row["full_name"], row["email"], row["zone"], row["locale"]) if row["version"] else None
     return Person(row["person_id"], row["reference"], row["version"], identity, row["manager_id"])
 
 
-def _participant(row: Record) -> Participant:
+def participant_of(row: Record | Mapping[str, Any]) -> Participant:
+    """A place in a program as its row has it."""
     return Participant(
         row["participant_id"],
         row["program_id"],
@@ -248,7 +250,8 @@ def _participant(row: Record) -> Participant:
     )
 
 
-def _program(row: Record, organisations: frozenset[UUID]) -> Program:
+def program_of(row: Record | Mapping[str, Any], organisations: frozenset[UUID]) -> Program:
+    """A program as its row has it."""
     return Program(
         program_id=row["program_id"],
         organisation_id=row["organisation_id"],

@@ -129,7 +129,7 @@ class StoredPools:
                 row["now"],
                 participants=[_participant(each) for each in people if each["details"] is not None],
                 left=[each["participant_id"] for each in people if each["details"] is None],
-                matches=[_match(each) for each in matches[program_id]],
+                matches=[match_of(each) for each in matches[program_id]],
                 waiting=[_waiting(each) for each in waiting[program_id]],
             )
             self._stored[program_id] = (row["revision"], row["now"])
@@ -273,7 +273,8 @@ def _participant_row(program_id: UUID, participant: Participant, capacity: int, 
     )
 
 
-def _match(row: asyncpg.Record) -> Match:
+def match_of(row: asyncpg.Record) -> Match:
+    """A match as its row has it."""
     return Match(
         match_id=row["match_id"],
         mentor=Side(

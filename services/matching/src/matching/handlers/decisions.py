@@ -27,7 +27,7 @@ from mentorstream_events.matches import (
     MatchProposed,
     ParticipantWaitlisted,
 )
-from mentorstream_runtime.outbox import Outgoing, emit
+from mentorstream_runtime.outbox import Cause, Outgoing, emit
 
 from .details import member_of, terms_of
 
@@ -45,7 +45,7 @@ _WIRE_REASON: Final[dict[EndReason, WireReason]] = {
 }
 
 
-def tell(pool: Pool, cause: Event[Value], decisions: Iterable[Decision]) -> list[Outgoing]:
+def tell(pool: Pool, cause: Event[Value] | Cause, decisions: Iterable[Decision]) -> list[Outgoing]:
     """The outgoing events, in the order of the decisions, at the program's time."""
     return [emit(cause, data, time=pool.now, name=name) for name, data in (_said(pool, each) for each in decisions)]
 

@@ -10,7 +10,7 @@ import notifications
 from mentorstream_events import derived_id
 from mentorstream_runtime.database import columns_of, load_queries
 
-from ..domain.book import Book, Entry
+from ..domain.book import Book, Ending, Entry, Posted
 from ..domain.people import Register
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _COLUMNS: Final = (
     "params",
     "status",
     "status_reason",
+    "attempts",
     "due_at",
     "expires_at",
 )
@@ -45,10 +46,17 @@ def notification_id(key: str) -> UUID:
     return derived_id(key, CHANNEL)
 
 
-async def load_book(connection: Connection, subjects: Collection[UUID]) -> Book:
-    """All mails about the subjects, locked: the sender starts none of them before this transaction ends."""
+async def load_book(connection: Connection, subjects: Collection[UUID], programs: Collection[UUID]) -> Book:
+    """All mails about the subjects, locked: the sender starts none of them before this transaction ends.
+
+    With how mails of these programs ended that are not planned yet, which only a restored database knows.
+    """
     rows = await connection.fetch(QUERIES["load_entries"], list(subjects))
-    return Book(Entry(**row) for row in rows)
+    settled = {
+        row["notification_id"]: Ending(row["status"], row["status_reason"])
+        for row in await connection.fetch(QUERIES["load_settled_before"], list(programs))
+    }
+    return Book((Entry(**row) for row in rows), ending_of=lambda key: settled.get(notification_id(key)))
 
 
 async def save_book(connection: Connection, book: Book) -> None:
@@ -75,15 +83,22 @@ async def save_book(connection: Connection, book: Book) -> None:
             mail.revision,
             list(mail.mentions),
             mail.params,
-            "waiting" if void is None else "superseded",
-            void,
+            *_status_of(posted),
             mail.due_at,
             mail.expires_at,
         )
-        for mail, void in ((posted.mail, posted.void) for posted in book.posted)
+        for posted in book.posted
+        for mail in (posted.mail,)
     ]
     if records:
         await connection.copy_records_to_table("notification", records=records, columns=_COLUMNS)
+
+
+def _status_of(posted: Posted) -> tuple[str, str | None, int]:
+    """Status, its reason, attempts."""
+    if posted.ending is not None:
+        return posted.ending.status, posted.ending.reason, 1
+    return ("waiting", None, 0) if posted.void is None else ("superseded", posted.void, 0)
 
 
 async def save_titles(connection: Connection, titles: Mapping[UUID, str]) -> None:

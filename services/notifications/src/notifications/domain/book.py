@@ -12,7 +12,7 @@ A mail that was tried is left alone, whatever became of it: the receiver may hav
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -37,17 +37,32 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How a mail ended."""
+
+    status: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
-    """A new mail; `void` says why it is not to be sent, where it is not."""
+    """A new mail; `void` says why it is not to be sent, where it is not; `ending` how it ended before, if it did."""
 
     mail: Mail
     void: VoidReason | None
+    ending: Ending | None = None
 
 
 class Book:
-    """Mails of the touched subjects. Not shared between batches."""
+    """Mails of the touched subjects. Not shared between batches.
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    `ending_of` tells by key how a mail that is not in the book yet had ended: one that was tried, whatever comes.
+    """
+
+    def __init__(
+        self, entries: Iterable[Entry] = (), *, ending_of: Callable[[str], Ending | None] = lambda _key: None
+    ) -> None:
+        self._ending_of = ending_of
         self._subjects: dict[UUID, dict[str, Entry]] = {}
         for entry in entries:
             self._subjects.setdefault(entry.subject_id, {})[entry.key] = entry
@@ -74,7 +89,7 @@ class Book:
     @property
     def posted(self) -> list[Posted]:
         """New mails, in the order in which they came, as the whole batch left them."""
-        return [Posted(mail, self._voided.get(key)) for key, mail in self._posted.items()]
+        return [Posted(mail, self._voided.get(key), self._ending_of(key)) for key, mail in self._posted.items()]
 
     @property
     def voided(self) -> dict[str, VoidReason]:
@@ -85,6 +100,7 @@ class Book:
         subject = self._subjects.setdefault(mail.subject_id, {})
         if mail.key in subject:
             return
+        ended = self._ending_of(mail.key) is not None
         entry = Entry(
             key=mail.key,
             kind=mail.kind,
@@ -92,8 +108,8 @@ class Book:
             organisation_id=mail.organisation_id,
             subject_id=mail.subject_id,
             revision=mail.revision,
-            tried=False,
-            open=True,
+            tried=ended,
+            open=not ended,
         )
         thread = [other for other in subject.values() if other.person_id == mail.person_id and other.kind in CALENDAR]
         subject[mail.key] = entry

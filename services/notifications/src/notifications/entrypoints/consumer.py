@@ -68,7 +68,8 @@ class MailHandler:
         subjects = {
             route.subject_of(event.data) for event in events if (route := MAIL_ROUTES.get(type(event.data))) is not None
         }
-        self._book = await postgres.load_book(connection, subjects) if subjects else Book()
+        programs = {UUID(event.key) for event in events}
+        self._book = await postgres.load_book(connection, subjects, programs) if subjects else Book()
         self._titles = {}
 
     def decide(self, event: Event[Value]) -> Sequence[Outgoing]:

@@ -107,6 +107,12 @@ async def save_schedule(connection: Connection, schedule: Schedule) -> None:
     await _save_meetings(connection, schedule)
 
 
+async def read_match(connection: Connection, match_id: UUID) -> Match:
+    """One match that is known, without any lock."""
+    (match,) = await _load_matches(connection, [match_id])
+    return match
+
+
 def attendees_of(stored: Any) -> tuple[Attendee, ...]:
     """The attendees of a match as its row has them."""
     return msgspec.convert(stored, tuple[Attendee, ...])
@@ -209,6 +215,7 @@ def _match(row: asyncpg.Record) -> Match:
         attendees=attendees_of(row["attendees"]),
         series_count=row["series_count"],
         blocked=blocked,
+        awaits_details=row["awaits_details"],
     )
 
 

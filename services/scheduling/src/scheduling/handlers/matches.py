@@ -16,11 +16,29 @@ from .series import close, plan, replan
 
 
 def on_match_confirmed(event: Event[MatchConfirmed], schedule: Schedule) -> list[Outgoing]:
-    """Plan a series. Raises Rejected for a match that is known, or whose zones or hours make no sense."""
-    if schedule.match(event.data.match_id) is not None:
-        raise Rejected("match_known", f"match {event.data.match_id} was confirmed before")
+    """Plan a series. A match that is known is told again, after a restore or to another broker: as it is now.
+
+    Raises Rejected for a match that is another program's, or whose zones or hours make no sense.
+    """
+    known = schedule.match(event.data.match_id)
+    if known is not None:
+        return _told_again(event, known, schedule)
     match = _match(event.data)
     return plan(event, match, schedule, now=schedule.move_program(match.program_id, event.time))
+
+
+def _told_again(event: Event[MatchConfirmed], known: Match, schedule: Schedule) -> list[Outgoing]:
+    match = _match(event.data)
+    if known.program_id != match.program_id:
+        raise Rejected("wrong_program", f"match {match.match_id} belongs to program {known.program_id}")
+    now_known = msgspec.structs.replace(
+        match, status=known.status, series_count=known.series_count, blocked=known.blocked
+    )
+    if known.awaits_details:
+        # Its series and meetings were taken over from what was published; this is what those facts do not tell.
+        schedule.keep_match(now_known)
+        return []
+    return [] if known.status == "ended" or now_known == known else _changed(event, known, match, schedule)
 
 
 def on_match_changed(event: Event[MatchChanged], schedule: Schedule) -> list[Outgoing]:
@@ -34,13 +52,21 @@ def on_match_changed(event: Event[MatchChanged], schedule: Schedule) -> list[Out
     if known is not None and known.program_id != data.program_id:
         raise Rejected("wrong_program", f"match {data.match_id} belongs to program {known.program_id}")
     if known is not None and known.status == "ended":
+        if event.time < (schedule.time_of(data.program_id) or event.time):
+            return []  # read again after a restore, which has taken over how it ended
         raise Rejected("match_ended", f"match {data.match_id} is over")
     match = _match(data)
-    now = schedule.move_program(data.program_id, event.time)
     if known is None:
-        return plan(event, match, schedule, now=now)
+        return plan(event, match, schedule, now=schedule.move_program(data.program_id, event.time))
+    return _changed(event, known, match, schedule)
+
+
+def _changed(
+    event: Event[MatchConfirmed] | Event[MatchChanged], known: Match, match: Match, schedule: Schedule
+) -> list[Outgoing]:
+    now = schedule.move_program(match.program_id, event.time)
     match = msgspec.structs.replace(match, series_count=known.series_count, blocked=known.blocked)
-    series = schedule.series_of(data.match_id)
+    series = schedule.series_of(match.match_id)
     if series is None:
         return plan(event, match, schedule, now=now)
     return replan(event, known, match, series, schedule, now=now)

@@ -29,6 +29,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     attendees: tuple[Attendee, ...]
     series_count: int = 0
     blocked: NoSlot | None = None
+    # Known from own facts only, after a restore: without hours and terms.
+    awaits_details: bool = False
 
     @property
     def agreement(self) -> Agreement:
@@ -119,6 +121,10 @@ class Schedule:
         if known is None or known < time:
             self._programs[program_id] = self.changed_programs[program_id] = known = time
         return known
+
+    def time_of(self, program_id: UUID) -> datetime | None:
+        """A program's time, if anything was ever decided for it."""
+        return self._programs.get(program_id)
 
     def match(self, match_id: UUID) -> Match | None:
         """A match, if it was ever confirmed."""

@@ -1,0 +1,17 @@
+-- What readers that lost everything are told again.
+
+-- name: programs_of_all
+SELECT program_id FROM program ORDER BY program_id;
+
+-- name: load_ended_lately
+-- Those that had begun: of a mere proposal only the mentor ever heard.
+SELECT * FROM match
+WHERE program_id = $1 AND status = 'ended' AND confirmed_at IS NOT NULL AND ended_at > $2 - interval '90 days'
+ORDER BY ended_at, match_id;
+
+-- name: load_asked
+-- What was asked of `registrations` and was not decided: it may be lost.
+SELECT asked.match_id, asked.kind, asked.answer FROM request_asked AS asked JOIN match USING (match_id)
+WHERE program_id = $1 AND ((asked.kind IN ('answer', 'expire') AND status = 'proposed')
+                           OR (asked.kind = 'end' AND status = 'confirmed' AND asked.due_at = ends_at))
+ORDER BY asked.asked_at, asked.match_id;
