@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from mentorstream_events import Event, SequenceNumber, Value, contract_of, decode, encode_data, encode_headers
+from mentorstream_local.records import read_records
 
 _NUMBERS = itertools.count(1)
 T0 = datetime(2026, 3, 9, 8, 0, tzinfo=UTC)
@@ -75,26 +76,10 @@ async def publish_raw(
 
 async def read_events(bootstrap: str, prefix: str, topic: str) -> list[Event[Value]]:
     """All events of a topic now, in order within each key. Raises Undecodable for what contradicts its contract."""
-    # Subscribed before the start: aiokafka knows no partitions of other topics.
-    consumer = AIOKafkaConsumer(
-        prefix + topic, bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(prefix + topic, p) for p in sorted(consumer.partitions_for_topic(prefix + topic))]
-        ends = await consumer.end_offsets(partitions)
-        starts = await consumer.beginning_offsets(partitions)
-        positions = dict(starts)
-        found = []
-        while any(positions[partition] < end for partition, end in ends.items()):
-            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
-                found += [decode(topic, r.key, r.value, r.headers) for r in records]
-                positions[partition] = records[-1].offset + 1
-            for partition in partitions:
-                positions[partition] = max(positions[partition], await consumer.position(partition))
-        return found
-    finally:
-        await consumer.stop()
+    return [
+        record.event or decode(topic, record.key, record.value, record.headers)
+        for record in await read_records(bootstrap, prefix, topic)
+    ]
 
 
 async def eventually(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -22,12 +19,11 @@ from mentorstream_local.loops import run_apart
 from mentorstream_local.migrations import (
     SERVICES_WITH_DATABASE,
     MigrationError,
-    migrate,
     role_url,
     worker_role,
 )
+from mentorstream_local.rebuilding import RebuildError, rebuild
 from mentorstream_local.records import Unreadable, read_after
-from mentorstream_local.services import Wiring, service_environment
 from mentorstream_local.system import DATABASE, LocalSystem
 from mentorstream_local.terminal import (
     AsJson,
@@ -198,28 +194,15 @@ def replay(
     if into is not None:
         if topic:
             raise typer.BadParameter("--topic does not go with --into: a rebuild needs every topic")
-        with plain_errors(MigrationError, OSError, asyncpg.PostgresError):
-            _rebuild(service, wiring, into)
+        with plain_errors(RebuildError, MigrationError, OSError, asyncpg.PostgresError):
+            rebuild(service, wiring, into)
+        progress(f"rebuilt in {into}")
         return
     if not yes:
         typer.confirm(f"Make {service} read {', '.join(topic) if topic else 'all its topics'} again?", abort=True)
 
     count = _with(service, stack, database, None, lambda connection: positions.rewind(connection, topic))
     progress(f"{count} partitions rewound; {service} reads them again when it runs")
-
-
-def _rebuild(service: str, wiring: Wiring, into: str) -> None:
-    admin = wiring.servers.postgres_admin_url
-    migrate(admin, into, [service], role_secret=wiring.role_secret)
-    environment = service_environment(service, wiring, http_port=0, metrics_port=0)
-    environment["MENTORSTREAM_DATABASE_URL"] = role_url(admin, into, worker_role(service), wiring.role_secret)
-    outcome = subprocess.run(  # noqa: S603 - our own arguments
-        [sys.executable, "-P", "-m", service, "replay"], env={**os.environ, **environment}, check=False
-    )
-    if outcome.returncode != 0:
-        messages.print(f"the replay ended with exit code {outcome.returncode}")
-        raise typer.Exit(ExitCode.FAILED)
-    progress(f"rebuilt in {into}")
 
 
 def _with(service: str, stack: str, database: str, url: str | None, work: Callable[[Any], Awaitable[_T]]) -> _T:

@@ -38,15 +38,23 @@ class Unreadable(LookupError):
 
 async def read_records(bootstrap: str, prefix: str, topic: str) -> list[TopicRecord]:
     """All records that a topic has now, in order within each partition. Raises what reading raises."""
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-        known = sorted(await producer.partitions_for(prefix + topic))
-    partitions = [TopicPartition(prefix + topic, partition) for partition in known]
+    partitions = await _partitions(bootstrap, prefix + topic)
     async with _reader(bootstrap, partitions) as consumer:
         return [
             _record(topic, r.partition, r.offset, r.key, r.value, tuple(r.headers))
             async for batch in _batches(consumer, partitions)
             for r in batch
         ]
+
+
+async def count_records(bootstrap: str, prefix: str, topics: Sequence[str]) -> dict[str, int]:
+    """How many records each topic was ever given, without reading them."""
+    counts = {}
+    for topic in topics:
+        partitions = await _partitions(bootstrap, prefix + topic)
+        async with _reader(bootstrap, partitions) as consumer:
+            counts[topic] = sum((await consumer.end_offsets(partitions)).values())
+    return counts
 
 
 async def read_after(bootstrap: str, partition: TopicPartition, offset: int) -> AsyncGenerator[Sequence[Record], None]:
@@ -62,6 +70,12 @@ async def read_after(bootstrap: str, partition: TopicPartition, offset: int) -> 
         consumer.seek(partition, offset + 1)
         async for batch in _batches(consumer, [partition]):
             yield batch
+
+
+async def _partitions(bootstrap: str, name: str) -> list[TopicPartition]:
+    """All partitions of the topic with this full name."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        return [TopicPartition(name, partition) for partition in sorted(await producer.partitions_for(name))]
 
 
 @contextlib.asynccontextmanager

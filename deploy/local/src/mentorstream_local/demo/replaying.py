@@ -4,8 +4,6 @@ the same matches with the same ids."""
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
@@ -14,8 +12,9 @@ import asyncpg
 from mentorstream_local.demo.clock import DrivenTime
 from mentorstream_local.demo.facts import digest_state
 from mentorstream_local.demo.invariants import DATABASES, Check
-from mentorstream_local.migrations import database_url, migrate, role_url, worker_role
-from mentorstream_local.services import Wiring, service_environment
+from mentorstream_local.migrations import database_url
+from mentorstream_local.rebuilding import RebuildError, rebuild
+from mentorstream_local.services import Wiring
 from mentorstream_runtime import positions
 
 Counted = Callable[[], Awaitable[Mapping[str, int]]]
@@ -54,22 +53,10 @@ async def _over_itself(wiring: Wiring, time: DrivenTime, ends: Mapping[str, int]
 
 async def _into_empty(wiring: Wiring) -> Sequence[str]:
     admin, name = wiring.servers.postgres_admin_url, f"{wiring.database}_replay"
-    await asyncio.to_thread(migrate, admin, name, ["matching"], role_secret=wiring.role_secret)
-    environment = service_environment("matching", wiring, http_port=0, metrics_port=0)
-    environment["MENTORSTREAM_DATABASE_URL"] = role_url(admin, name, worker_role("matching"), wiring.role_secret)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        "matching",
-        "replay",
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    if process.returncode != 0:
-        return [f"the replay ended with {process.returncode}: {output.decode()[-500:]}"]
+    try:
+        await asyncio.to_thread(rebuild, "matching", wiring, name)
+    except RebuildError as error:
+        return [str(error)]
     original, rebuilt = [await _decisions(database_url(admin, database)) for database in (wiring.database, name)]
     return [] if original == rebuilt else [_difference(original, rebuilt)]
 
