@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
 import email
 import email.policy
-import io
-import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -35,8 +32,9 @@ from mentorstream_local.demo.invariants import Check, check_all
 from mentorstream_local.demo.partners import Credentials, Partners
 from mentorstream_local.demo.people import People
 from mentorstream_local.demo.replaying import check_replays
+from mentorstream_local.demo.rows import read_rows
 from mentorstream_local.migrations import CLOCK_ROLE, database_url, role_url, worker_role
-from mentorstream_local.records import read_records
+from mentorstream_local.records import count_records
 from mentorstream_local.services import Wiring
 from mentorstream_local.system import LocalSystem
 from mentorstream_runtime.database import open_pool
@@ -140,7 +138,7 @@ class _Story:
             for item in sent:
                 if item.organisation == organisation.name:
                     sending = (
-                        self.partners.send_import(item, _rows_of(item))
+                        self.partners.send_import(item, read_rows(item.path))
                         if isinstance(item, Import)
                         else self.partners.send_batch(item)
                     )
@@ -214,8 +212,7 @@ class _Story:
             )
         finally:
             await connection.close()
-        ends = {topic: len(records) for topic, records in facts.records.items()}
-        return [*checks, await check_replays(self.wiring, self.time, ends, self._count)]
+        return [*checks, await check_replays(self.wiring, self.time, await self._count(), self._count)]
 
     async def _answer_all(self) -> datetime | None:
         """People answer until no mail asks for anything. Returns what is due next."""
@@ -225,8 +222,8 @@ class _Story:
         return due
 
     async def _count(self) -> Mapping[str, int]:
-        servers, prefix = self.wiring.servers, self.wiring.topic_prefix
-        return {t.name: len(await read_records(servers.kafka_bootstrap, prefix, t.name)) for t in TOPICS}
+        names = [topic.name for topic in TOPICS]
+        return await count_records(self.wiring.servers.kafka_bootstrap, self.wiring.topic_prefix, names)
 
     def _mails(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -267,12 +264,3 @@ async def _add_partners(wiring: Wiring, data: DemoData) -> dict[str, Credentials
         return made
     finally:
         await pool.close()
-
-
-def _rows_of(item: Import) -> list[tuple[str, str]]:
-    """Program and reference of each row, for the demo's own list of what was accepted."""
-    text = item.path.read_bytes().decode("utf-8-sig")
-    if item.path.suffix == ".csv":
-        return [(row["program"], row["reference"]) for row in csv.DictReader(io.StringIO(text, newline=""))]
-    rows = [json.loads(line) for line in text.split("\n") if line]
-    return [(row["program"], row["person"]["reference"]) for row in rows]

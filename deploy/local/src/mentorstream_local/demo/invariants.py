@@ -1,6 +1,7 @@
 """The invariants I1 to I7, checked over topics and databases by code that is none of the services' own.
 
-Each check returns what it found wrong, in words; an empty list means that it holds. I8 needs replays: see `replaying`.
+Each check returns what it found wrong, in words; an empty list means that it holds. The larger ones have modules of
+their own: `accepted` (I1), `held_meetings` (I4), `expected_mails` (I5) and, because it needs replays, `replaying` (I8).
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import asyncpg
 
 from mentorstream_events import TOPIC
 from mentorstream_events import registrations as asked
-from mentorstream_events.feedback import FeedbackRequested
 from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed
-from mentorstream_events.meetings import MeetingCancelled, MeetingCompleted, MeetingRescheduled, MeetingScheduled
+from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled
+from mentorstream_local.demo.accepted import missing_effects, picture_of, read_stored
 from mentorstream_local.demo.data import PoisonRecord
+from mentorstream_local.demo.expected_mails import read_notifications, wrongly_told
 from mentorstream_local.demo.facts import Facts
+from mentorstream_local.demo.held_meetings import wrongly_asked
 from mentorstream_local.demo.partners import Ledger
 
 DATABASES: Final = ("intake", "matching", "scheduling", "feedback", "notifications")
 _SHOWN: Final = 5
+_BUSINESS_TIME: Final = "SELECT coalesce((SELECT now FROM clock.business_time), now())"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,28 @@ async def check_all(
     *,
     resends_allowed: int,
 ) -> list[Check]:
-    """I1 to I7, after the drain. `connection` may read every schema; `mails` counts mails by Message-ID."""
+    """I1 to I7, after the drain. `connection` may read every schema; `mails` counts mails by Message-ID.
+
+    Of the ledger's requests, where it holds them, the effects are derived; of the others only that they are known.
+    """
+    notifications, strays = await read_notifications(connection, mails)
+    now = await connection.fetchval(_BUSINESS_TIME)
     return [
         Check(
             "I1", "every 202 is in state or in dead letters", _few(await _accepted_is_stored(facts, ledger, connection))
         ),
         Check("I2", "no match created above the capacity in force", _few(_within_capacity(facts))),
         Check("I3", "nobody in two meetings at once", _few(_no_overlaps(facts))),
-        Check("I4", "one feedback request per held meeting and person", _few(_asked_once(facts))),
+        Check("I4", "one feedback request per held meeting and person", _few(wrongly_asked(facts, now))),
         Check(
             "I5",
             "each notification sent, superseded or failed with a reason",
-            _few(await _notified_once(connection, mails, resends_allowed=resends_allowed)),
+            _few(
+                [
+                    *wrongly_told(facts, notifications, resends_allowed=resends_allowed),
+                    *(f"a mail with the unknown Message-ID {message_id}" for message_id in strays),
+                ]
+            ),
         ),
         Check("I6", "outboxes empty, no lag", _few(await _drained(facts, connection))),
         Check("I7", "dead letters are exactly the poison", _few(await _dead_is_poison(connection, poison))),
@@ -116,6 +130,8 @@ async def _accepted_is_stored(
         )
         if count:
             found.append(f"{reference} was erased and is still known as {person_id}")
+    if ledger.requests:
+        found += missing_effects(picture_of(ledger.requests), facts, await read_stored(connection))
     return found
 
 
@@ -171,47 +187,6 @@ def _no_overlaps(facts: Facts) -> list[str]:
             if start < end:
                 found.append(f"person {person} is in meetings {first} and {second} at once")
     return found
-
-
-def _asked_once(facts: Facts) -> list[str]:
-    expected: Counter[tuple[UUID, UUID]] = Counter()
-    completed: Counter[UUID] = Counter()
-    for event in facts.of("meetings", MeetingCompleted):
-        completed[event.data.meeting_id] += 1
-        if event.data.terms.ask_feedback:
-            expected.update((event.data.meeting_id, attendee.person_id) for attendee in event.data.attendees)
-    cancelled = {event.data.meeting_id for event in facts.of("meetings", MeetingCancelled)}
-    requested = Counter(
-        (event.data.meeting_id, event.data.person_id) for event in facts.of("feedback", FeedbackRequested)
-    )
-    found = [f"meeting {meeting} was completed {count} times" for meeting, count in completed.items() if count > 1]
-    found += [f"meeting {meeting} was cancelled and completed" for meeting in completed.keys() & cancelled]
-    for meeting, person in expected.keys() | requested.keys():
-        want, have = expected[meeting, person], requested[meeting, person]
-        if want != have:
-            found.append(f"meeting {meeting}, person {person}: {have} requests, expected {want}")
-    return found
-
-
-async def _notified_once(
-    connection: asyncpg.Connection[asyncpg.Record], mails: Mapping[str, int], *, resends_allowed: int
-) -> list[str]:
-    rows = await connection.fetch(
-        "SELECT notification_id, kind, status, status_reason, message_id FROM notifications.notification"
-    )
-    found = []
-    for row in rows:
-        name, arrived = f"{row['kind']} {row['notification_id']}", mails.get(row["message_id"] or "", 0)
-        if row["status"] in ("waiting", "trying"):
-            found.append(f"{name} is still {row['status']}")
-        elif row["status"] == "failed" and not row["status_reason"]:
-            found.append(f"{name} failed without a reason")
-        elif row["status"] == "sent" and arrived == 0:
-            found.append(f"{name} is marked as sent and never arrived")
-        elif arrived > 1 + resends_allowed:
-            found.append(f"{name} arrived {arrived} times")
-    unknown = set(mails) - {row["message_id"] for row in rows}
-    return found + [f"a mail with the unknown Message-ID {message_id}" for message_id in unknown]
 
 
 async def _drained(facts: Facts, connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:

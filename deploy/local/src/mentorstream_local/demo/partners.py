@@ -10,6 +10,7 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +18,7 @@ from typing import Any, Final
 import httpx
 from standardwebhooks.webhooks import Webhook
 
+from mentorstream_local.demo.accepted import ERASE, AcceptedRequest
 from mentorstream_local.demo.data import (
     BATCH_CONTENT_TYPE,
     EVENT_CONTENT_TYPE,
@@ -31,6 +33,7 @@ from mentorstream_local.demo.data import (
 _PATIENCE_SECONDS: Final = 90.0
 _ACCEPTED: Final = 202
 _UNAVAILABLE: Final = 503
+_REGISTER: Final = "mentorstream.participant.register.v1"
 
 
 class DemoRequestError(RuntimeError):
@@ -48,11 +51,12 @@ class Credentials:
 
 @dataclass(slots=True)
 class Ledger:
-    """What was accepted with 202: event ids and rows by organisation, and whose erasure."""
+    """What was accepted with 202: event ids and rows by organisation, whose erasure, and all of it in its order."""
 
     events: list[tuple[str, str, str]] = field(default_factory=list)  # organisation, event id, type
     registered: list[tuple[str, str, str]] = field(default_factory=list)  # organisation, program, person's reference
     erased: list[tuple[str, str, str]] = field(default_factory=list)  # organisation, reference, person id
+    requests: list[AcceptedRequest] = field(default_factory=list)
 
     @property
     def accepted(self) -> int:
@@ -86,8 +90,8 @@ class Partners:
             for event in events:
                 self._note(event)
 
-    async def send_import(self, item: Import, rows: list[tuple[str, str]]) -> None:
-        """A file, every row of which must be accepted. `rows` are program and reference of each."""
+    async def send_import(self, item: Import, rows: Sequence[Mapping[str, Any]]) -> None:
+        """A file, every row of which must be accepted. `rows` are the registrations that they stand for."""
         headers = {"idempotency-key": f"{item.organisation}-{item.path.stem}"}
         answer = await self._accepted(
             item.organisation, "/v1/imports", item.content_type, item.path.read_bytes(), headers
@@ -95,7 +99,9 @@ class Partners:
         told = answer.json()
         if told["accepted"] + told["repeated"] != item.rows or told["refused"]:
             raise DemoRequestError(f"{item.organisation}: of {item.rows} rows {told}")
-        self.ledger.registered += [(item.organisation, program, reference) for program, reference in rows]
+        for row in rows:
+            self.ledger.registered.append((item.organisation, row["program"], row["person"]["reference"]))
+            self.ledger.requests.append(AcceptedRequest(item.organisation, _REGISTER, row))
 
     async def erase(self, erasure: Erasure) -> None:
         """Ask for a person to be erased."""
@@ -103,7 +109,11 @@ class Partners:
         answer = await self._patiently("DELETE", f"/v1/people/{erasure.person}", headers=headers)
         if answer.status_code != _ACCEPTED:
             raise DemoRequestError(f"erasure of {erasure.person}: {answer.status_code} {answer.text[:500]}")
-        self.ledger.erased.append((erasure.organisation, erasure.person, answer.json()["person_id"]))
+        person_id = answer.json()["person_id"]
+        self.ledger.erased.append((erasure.organisation, erasure.person, person_id))
+        self.ledger.requests.append(
+            AcceptedRequest(erasure.organisation, ERASE, {"person": erasure.person, "person_id": person_id})
+        )
 
     async def send_refused(self, request: RefusedRequest) -> str | None:
         """Send what must be refused. Returns what was wrong with the refusal, None if it was as expected."""
@@ -119,9 +129,10 @@ class Partners:
         return None
 
     def _note(self, event: PartnerEvent) -> None:
+        data = json.loads(event.body)["data"]
         self.ledger.events.append((event.organisation, event.id, event.type))
-        if event.type == "mentorstream.participant.register.v1":
-            data = json.loads(event.body)["data"]
+        self.ledger.requests.append(AcceptedRequest(event.organisation, event.type, data))
+        if event.type == _REGISTER:
             self.ledger.registered.append((event.organisation, data["program"], data["person"]["reference"]))
 
     async def _accepted(

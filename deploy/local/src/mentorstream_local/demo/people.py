@@ -54,7 +54,10 @@ class People:
         self._mailbox = mailbox
         self._read: set[str] = set()
         self._message_ids: set[str] = set()
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60))
+        # Everybody has a browser of their own; and a kept connection might be closed by the server as it is used again.
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(60), connector=aiohttp.TCPConnector(force_close=True)
+        )
         self.done: Counter[str] = Counter()
 
     async def close(self) -> None:

@@ -1,0 +1,189 @@
+"""I5: everybody was told what they must hear, once, or it was superseded or failed for a reason that the topics show.
+
+Who must hear of which event is derived here from the events alone, and then held against the table of notifications,
+the events about them and the mails that arrived.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from mentorstream_events import Event, Value
+from mentorstream_events.feedback import FeedbackRequested
+from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
+from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled, SeriesBlocked
+from mentorstream_events.notifications import NotificationFailed, NotificationSent
+from mentorstream_events.people import PersonErased
+from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
+from mentorstream_local.demo.facts import Facts
+
+_TOPICS: Final = ("registrations", "matches", "meetings", "feedback")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one person must be told, once: `subject` and `about` tell it from others of its kind."""
+
+    kind: str
+    person_id: UUID
+    subject: UUID
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A row of notifications' table. `arrived`: how many mails of its Message-ID came in."""
+
+    notification_id: UUID
+    kind: str
+    person_id: UUID
+    subject_id: UUID
+    revision: int
+    cause_id: str
+    status: str
+    status_reason: str | None
+    arrived: int
+
+
+async def read_notifications(
+    connection: asyncpg.Connection[asyncpg.Record], mails: Mapping[str, int]
+) -> tuple[list[Notification], list[str]]:
+    """All rows, and the Message-IDs of mails that belong to none. `mails` counts mails by Message-ID."""
+    rows = await connection.fetch(
+        "SELECT notification_id, kind, person_id, subject_id, revision, cause_id, status, status_reason, message_id"
+        " FROM notifications.notification"
+    )
+    found = [
+        Notification(
+            notification_id=row["notification_id"],
+            kind=row["kind"],
+            person_id=row["person_id"],
+            subject_id=row["subject_id"],
+            revision=row["revision"],
+            cause_id=row["cause_id"],
+            status=row["status"],
+            status_reason=row["status_reason"],
+            arrived=mails.get(row["message_id"] or "", 0),
+        )
+        for row in rows
+    ]
+    return found, sorted(set(mails) - {row["message_id"] for row in rows})
+
+
+def expected_of(facts: Facts) -> dict[str, list[Told]]:
+    """What must be told, by the id of the event that says so. Two events may ask for the same."""
+    members: dict[UUID, Sequence[UUID]] = {}
+    expected: defaultdict[str, list[Told]] = defaultdict(list)
+    for topic in _TOPICS:
+        for event in facts.events[topic]:
+            if isinstance(event.data, MatchConfirmed):
+                members[event.data.match_id] = _people(event.data)
+            expected[event.id] += _told(event, members)
+    return expected
+
+
+def wrongly_told(facts: Facts, notifications: Sequence[Notification], *, resends_allowed: int) -> list[str]:
+    """What is wrong, in words."""
+    expected = expected_of(facts)
+    wanted = {told for every in expected.values() for told in every}
+    have: Counter[Told] = Counter()
+    found = []
+    for row in notifications:
+        told = next((each for each in expected.get(row.cause_id, ()) if _is_about(each, row)), None)
+        if told is None:
+            found.append(f"{row.kind} {row.notification_id}: nothing says that {row.person_id} must be told")
+        else:
+            have[told] += 1
+    found += [f"{told.kind} about {told.subject}: {told.person_id} was never told" for told in wanted - have.keys()]
+    found += [
+        f"{told.kind} about {told.subject}: {told.person_id} was told {n} times" for told, n in have.items() if n > 1
+    ]
+    return [*found, *_outcomes(facts, notifications, resends_allowed), *_unjustified(facts, notifications)]
+
+
+def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterator[Told]:
+    data = event.data
+    match data:
+        case ParticipantRegistered():
+            yield Told("registered", data.person_id, data.participant_id)
+        case ParticipantWaitlisted(role="mentee"):
+            yield Told("waitlisted", data.person_id, data.participant_id, data.waiting_since.isoformat())
+        case MatchProposed():
+            yield Told("proposal", data.mentor.person_id, data.match_id)
+        case MatchConfirmed():
+            yield from (Told("match", person, data.match_id) for person in _people(data))
+        case MatchEnded(was_confirmed=True):
+            yield from (Told("match_ended", person, data.match_id) for person in members[data.match_id])
+        case SeriesBlocked():
+            yield from (Told("no_common_time", each.person_id, data.match_id, event.id) for each in data.attendees)
+        case MeetingScheduled() | MeetingRescheduled():
+            for each in data.attendees:
+                yield Told("invitation", each.person_id, data.meeting_id, str(data.revision))
+        case MeetingCancelled():
+            for each in data.attendees:
+                yield Told("cancellation", each.person_id, data.meeting_id, str(data.revision))
+        case FeedbackRequested():
+            yield Told("feedback_request", data.person_id, data.request_id)
+
+
+def _people(data: MatchConfirmed) -> list[UUID]:
+    return [member.person_id for member in (data.mentor, *data.mentees)]
+
+
+def _is_about(told: Told, row: Notification) -> bool:
+    same = (told.kind, told.person_id, told.subject) == (row.kind, row.person_id, row.subject_id)
+    return same and (told.kind not in ("invitation", "cancellation") or told.about == str(row.revision))
+
+
+def _outcomes(facts: Facts, notifications: Sequence[Notification], resends_allowed: int) -> Iterator[str]:
+    """Each came to an end, arrived as that end says, and the end was told."""
+    sent = {event.data.notification_id: event.data for event in facts.of("notifications", NotificationSent)}
+    failed = {event.data.notification_id: event.data for event in facts.of("notifications", NotificationFailed)}
+    for row in notifications:
+        name = f"{row.kind} {row.notification_id}"
+        if row.status in ("waiting", "trying"):
+            yield f"{name} is still {row.status}"
+        if row.status == "failed" and not row.status_reason:
+            yield f"{name} failed without a reason"
+        if row.status == "sent" and row.arrived == 0:
+            yield f"{name} is marked as sent and never arrived"
+        if row.status == "superseded" and row.arrived:
+            yield f"{name} was superseded and arrived"
+        if row.arrived > 1 + resends_allowed:
+            yield f"{name} arrived {row.arrived} times"
+        if (row.status == "sent") != (row.notification_id in sent):
+            yield f"{name} is {row.status}, and that it was sent is {'' if row.notification_id in sent else 'not '}told"
+        if (row.status == "failed") != (row.notification_id in failed):
+            yield f"{name} is {row.status}, and that it failed is {'' if row.notification_id in failed else 'not '}told"
+
+
+def _unjustified(facts: Facts, notifications: Sequence[Notification]) -> Iterator[str]:
+    """Superseded, or failed for an erasure, although nothing on the topics says why."""
+    revisions: defaultdict[UUID, int] = defaultdict(lambda: -1)
+    for event in facts.events["meetings"]:
+        if isinstance(event.data, MeetingScheduled | MeetingRescheduled | MeetingCancelled):
+            revisions[event.data.meeting_id] = max(revisions[event.data.meeting_id], event.data.revision)
+    confirmed = {event.data.match_id for event in facts.of("matches", MatchConfirmed)}
+    ended = {event.data.match_id for event in facts.of("matches", MatchEnded)}
+    left = {event.data.participant_id for event in facts.of("registrations", ParticipantWithdrawn)}
+    erased = {event.data.person_id for event in facts.of("people", PersonErased)}
+    invited = {(row.subject_id, row.person_id) for row in notifications if row.kind == "invitation" and row.arrived}
+    for row in notifications:
+        subject = row.subject_id
+        shown = {
+            "newer_revision": subject in confirmed if row.kind == "proposal" else revisions[subject] > row.revision,
+            "not_invited": row.kind == "cancellation" and (subject, row.person_id) not in invited,
+            "match_over": row.kind == "proposal" and subject in ended,
+            "withdrawn": row.kind in ("registered", "waitlisted") and subject in left,
+            "unsubscribed": row.kind in ("registered", "waitlisted", "feedback_request"),
+            "erased": row.person_id in erased,
+        }
+        needs_cause = row.status == "superseded" or row.status_reason == "erased"
+        if needs_cause and not shown.get(row.status_reason or "", False):
+            yield f"{row.kind} {row.notification_id}: {row.status} as {row.status_reason}, and no event shows why"
