@@ -26,7 +26,7 @@ from mentorstream_local.demo.invariants import DATABASES
 from mentorstream_local.demo.partners import DemoRequestError
 from mentorstream_local.demo.report import counts_of, report_of, show, show_addresses, show_files
 from mentorstream_local.loops import run_apart
-from mentorstream_local.migrations import MigrationError, database_url, migrate
+from mentorstream_local.migrations import MigrationError, database_url
 from mentorstream_local.paths import local_directory
 from mentorstream_local.postgres import PostgresSettings
 from mentorstream_local.stack import Stack
@@ -120,19 +120,15 @@ def demo_system(stack: Stack, progress: object = None) -> LocalSystem:
 
 def start_driven(system: LocalSystem) -> None:
     """Bring everything up, with the clock set before any service asks for the time."""
-    servers = system.stack.up()
-    wiring = system.wiring()
-    migrate(servers.postgres_admin_url, wiring.database, role_secret=wiring.role_secret)
 
     async def begin() -> None:
-        async with set_clock(wiring) as connection:
+        async with set_clock(system.wiring()) as connection:
             await connection.execute(
                 "INSERT INTO clock.business_time (now) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET now = $1",
                 STARTS_AT,
             )
 
-    run_apart(begin())
-    system.up()
+    system.up(prepare=lambda: run_apart(begin()))
 
 
 async def figures(system: LocalSystem, result: DemoResult) -> tuple[dict[str, int], dict[UUID, str]]:

@@ -71,15 +71,16 @@ class LocalSystem:
         """Every process of the system, in the order of starting."""
         return [*self.stack.daemons, self.mail, *self.services.values()]
 
-    def up(self, services: Sequence[str] = SERVICES) -> None:
+    def up(self, services: Sequence[str] = SERVICES, *, prepare: Callable[[], None] | None = None) -> None:
         """Bring up what does not run yet. On error whatever this call started is stopped again.
 
-        Raises `StartError`, `MigrationError` or `TopicsError`.
+        `prepare` is called when the database is migrated and no service of this call has started.
+        Raises `StartError`, `MigrationError` or `TopicsError`, and what `prepare` raises.
         """
         with self._one_at_a_time():
             absent = [daemon for daemon in self.daemons if daemon.process() is None]
             try:
-                self._up(services)
+                self._up(services, prepare)
             except BaseException:
                 for daemon in reversed(absent):
                     daemon.kill()
@@ -114,7 +115,7 @@ class LocalSystem:
         """How each process is now. What runs is asked whether it is ready."""
         return [self._status_of(daemon) for daemon in self.daemons]
 
-    def _up(self, names: Sequence[str]) -> None:
+    def _up(self, names: Sequence[str], prepare: Callable[[], None] | None) -> None:
         self.mail.reserve_ports()  # before it starts beside the servers, so that the wiring cannot name other ports
         with ThreadPoolExecutor(3, thread_name_prefix="system") as pool:
             servers = self.stack.up()
@@ -129,6 +130,8 @@ class LocalSystem:
             ]
         for step in steps:
             step.result()
+        if prepare is not None:
+            prepare()
         chosen = [self.services[name] for name in names]
         for service in chosen:
             service.wiring = wiring
