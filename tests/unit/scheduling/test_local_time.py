@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduling.domain.local_time import (
@@ -70,7 +70,6 @@ def shown(zone: str, minute: int) -> datetime:
     return instant_of(minute).astimezone(ZoneInfo(zone))
 
 
-@settings(deadline=None)
 @given(st.one_of(changes(), st.tuples(zones, minutes)), st.integers(1, 10 * DAY))
 def test_stretches_follow_the_zone(where: tuple[str, int], length: int) -> None:
     zone, start = where
@@ -84,7 +83,6 @@ def test_stretches_follow_the_zone(where: tuple[str, int], length: int) -> None:
         assert before.offset != after.offset
 
 
-@settings(deadline=None)
 @given(changes(), weekly_hours())
 def test_open_set_is_what_the_clock_shows(where: tuple[str, int], hours: tuple[Hours, ...]) -> None:
     zone, start = where
@@ -98,7 +96,6 @@ def test_open_set_is_what_the_clock_shows(where: tuple[str, int], hours: tuple[H
         assert bool(bits >> index & 1) is expected
 
 
-@settings(deadline=None)
 @given(changes(), st.randoms(use_true_random=False))
 def test_local_sets_name_each_instant_once(where: tuple[str, int], random: object) -> None:
     zone, near = where
@@ -145,7 +142,6 @@ def test_a_day_that_was_skipped_has_no_local_minutes() -> None:
     assert lowest(bits) == DAY
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 200)), st.integers(1, 40))
 def test_runs(members: set[int], length: int) -> None:
     bits = sum(1 << member for member in members)

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.scheduling.test_local_time import weekly_hours, zones
 
@@ -103,7 +103,6 @@ def situations(draw: st.DrawFn) -> tuple[Agreement, datetime, list[Busy]]:
     return agreed, now, sorted(booked)
 
 
-@settings(deadline=None)
 @given(situations())
 def test_every_occurrence_fits_everybody(situation: tuple[Agreement, datetime, list[Busy]]) -> None:
     agreed, now, booked = situation
@@ -138,7 +137,6 @@ def test_every_occurrence_fits_everybody(situation: tuple[Agreement, datetime, l
     assert placed_any
 
 
-@settings(deadline=None)
 @given(situations())
 def test_choices_are_free_for_everybody(situation: tuple[Agreement, datetime, list[Busy]]) -> None:
     agreed, now, booked = situation
@@ -152,7 +150,6 @@ def test_choices_are_free_for_everybody(situation: tuple[Agreement, datetime, li
         assert second - first >= agreed.meeting_minutes
 
 
-@settings(deadline=None)
 @given(situations())
 def test_a_slot_that_lost_nothing_is_kept(situation: tuple[Agreement, datetime, list[Busy]]) -> None:
     agreed, now, booked = situation
