@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from mentorstream_local import commands_delivery, commands_demo, commands_stack, commands_topics, partners
+from mentorstream_local import (
+    commands_delivery,
+    commands_demo,
+    commands_restore,
+    commands_stack,
+    commands_topics,
+    partners,
+)
 from mentorstream_local.environment import environment
 
 EXIT_CODES = """Exit codes: 0 done (status: everything runs and is ready), 1 failed (status: something is not ready),
@@ -24,6 +31,7 @@ commands_demo.register(app)
 app.add_typer(commands_topics.app, name="topics")
 app.add_typer(partners.app, name="partners")
 commands_delivery.register(app)
+commands_restore.register(app)
 
 if __name__ == "__main__":
     app()
