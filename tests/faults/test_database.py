@@ -67,20 +67,20 @@ async def test_all_sessions_ended_again_and_again(
 
 async def test_no_connection_left(system: FaultSystem, run: Run, record: Record) -> None:
     load = run.load(people=45)
-    async with contextlib.AsyncExitStack() as stack:
-        sending = await stack.enter_async_context(run.sending(load, pause_seconds=0.05))
-        async with contextlib.AsyncExitStack() as held:
-            taken = 0
-            ending = await held.enter_async_context(run.connection())
-            since = time.monotonic()
-            while _UNAVAILABLE not in _since(run, since):
-                assert not sending.done(), "all was accepted before connections ran out"
-                with contextlib.suppress(asyncpg.TooManyConnectionsError):
-                    await held.enter_async_context(run.connection())
-                    taken += 1
-                    continue
-                # Whoever is connected is sent away; the place is ours before they ask again.
-                await ending.execute(_END_SESSIONS)
+    held = contextlib.AsyncExitStack()
+    looking = await held.enter_async_context(run.connection())
+    taken = 0
+    while await looking.fetchval(_END_SESSIONS) or taken == 0:
+        # Whoever was connected was sent away; their places are ours before they ask again.
+        with contextlib.suppress(asyncpg.TooManyConnectionsError):
+            for _ in range(200):
+                await held.enter_async_context(run.connection())
+                taken += 1
+    since = time.monotonic()
+    async with run.sending(load):
+        answers = await _answers(run, 3, since=since)
+        await held.aclose()
+    assert set(answers) == {_UNAVAILABLE}
     drained = await run.drain()
     await run.check()
     record(connections_taken=taken, drain_seconds=drained)
