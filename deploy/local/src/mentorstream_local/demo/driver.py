@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import email
-import email.policy
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -30,7 +28,7 @@ from mentorstream_local.demo.data import DAYS, STARTS_AT, Batch, DemoData, Erasu
 from mentorstream_local.demo.facts import Facts, read_facts
 from mentorstream_local.demo.invariants import Check, check_all
 from mentorstream_local.demo.partners import Credentials, Partners
-from mentorstream_local.demo.people import People
+from mentorstream_local.demo.people import People, read_headers
 from mentorstream_local.demo.replaying import check_replays
 from mentorstream_local.demo.rows import read_rows
 from mentorstream_local.migrations import CLOCK_ROLE, database_url, role_url, worker_role
@@ -228,7 +226,7 @@ class _Story:
     def _mails(self) -> Counter[str]:
         found: Counter[str] = Counter()
         for path in (self.system.mail.directory / "mails").glob("*.eml"):
-            headers = email.message_from_bytes(path.read_bytes(), policy=email.policy.compat32)
+            headers, _ = read_headers(path.read_bytes())
             found[str(headers["Message-ID"]).strip()] += 1
         return found
 

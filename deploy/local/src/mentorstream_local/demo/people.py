@@ -7,7 +7,6 @@ order in which mails happen to arrive.
 from __future__ import annotations
 
 import asyncio
-import email
 import os
 import re
 import zlib
@@ -15,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from email.message import Message
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +24,7 @@ _LINK: Final = re.compile(r"https?://\S+/(proposals|feedback|meetings)/[\w.~-]+"
 _ANY_LINK: Final = re.compile(r"https?://\S+")
 _OFFERED: Final = re.compile(r'name="start"[^>]*value="([^"]+)"')
 _AT_ONCE: Final = 6
+_HEADERS: Final = BytesHeaderParser()
 Kind = Literal["proposals", "feedback", "meetings"]
 
 
@@ -95,12 +96,11 @@ class People:
         for name in sorted({entry.name for entry in os.scandir(self._mailbox)} - self._read):
             if name.endswith(".eml"):
                 self._read.add(name)
-                path = self._mailbox / name
-                message = email.message_from_bytes(path.read_bytes())
-                if message["Message-ID"] in self._message_ids:
+                headers, body = read_headers((self._mailbox / name).read_bytes())
+                if headers["Message-ID"] in self._message_ids:
                     continue  # sent again after a crash: the same mail, as mail programs see it
-                self._message_ids.add(message["Message-ID"])
-                mail = _actionable(message)
+                self._message_ids.add(headers["Message-ID"])
+                mail = _actionable(headers, body)
                 if mail is not None:
                     mails.append(mail)
         return mails
@@ -161,20 +161,34 @@ def _change_meeting(link: str, chance: float) -> _Act | None:
     return None
 
 
-def _actionable(message: Message) -> Mail | None:
-    text = _text(message)
+def read_headers(part: bytes) -> tuple[Message, bytes]:
+    """The headers of a mail, or of a part of one, and its body as it is.
+
+    Parts are not looked for: for each mail's boundary Python would compile an expression of its own, and that is most
+    of the work of reading eight thousand mails.
+    """
+    head, _, body = part.partition(b"\r\n\r\n")
+    return _HEADERS.parsebytes(head + b"\r\n\r\n"), body
+
+
+def _actionable(headers: Message, body: bytes) -> Mail | None:
+    text = _text(headers, body)
     found = _LINK.search(text)
     if found is None:
         return None
     kind: Kind = found[1]  # type: ignore[assignment] # the expression has no other alternatives
     # Tokens differ at each run; everything else in a mail is the same.
-    return Mail(str(message["X-Envelope-To"]), kind, found[0], f"{message['Subject']}\n{_ANY_LINK.sub('', text)}")
+    return Mail(str(headers["X-Envelope-To"]), kind, found[0], f"{headers['Subject']}\n{_ANY_LINK.sub('', text)}")
 
 
-def _text(message: Message) -> str:
-    """The plain text; empty where there is none. The old parser's way, a fifth of the work of the new one's."""
-    for part in message.walk():
-        if part.get_content_type() == "text/plain":
-            payload = part.get_payload(decode=True)
-            return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-    return ""
+def _text(headers: Message, body: bytes) -> str:
+    """The plain text, which is the first part of the first part and so on; empty where there is none."""
+    while (boundary := headers.get_boundary()) is not None:
+        mark = f"--{boundary}".encode()
+        first = body.partition(mark + b"\r\n")[2].partition(b"\r\n" + mark)[0]
+        headers, body = read_headers(first)
+    if headers.get_content_type() != "text/plain":
+        return ""
+    headers.set_payload(body.decode("ascii", "replace"))
+    payload = headers.get_payload(decode=True)
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
