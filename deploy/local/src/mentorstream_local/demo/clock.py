@@ -77,7 +77,7 @@ class DrivenTime:
         while busy:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-            states = await self._look(busy)
+            states = await self._look([name for name in busy if name in self._services])  # they may come and go
             busy = [name for name, state in states.items() if not _is_idle(state)]
             if busy and time.monotonic() > deadline:
                 said = "; ".join(f"{name}: {state}" for name, state in (await self._look(self._services)).items())
@@ -85,8 +85,9 @@ class DrivenTime:
 
     async def _look(self, names: Collection[str]) -> dict[str, dict[str, Any]]:
         """What the services of these names say, all asked at once."""
-        said = await asyncio.gather(*(self._ask(self._services[name]) for name in names))
-        return dict(zip(names, said, strict=True))
+        addresses = {name: self._services[name] for name in names}
+        said = await asyncio.gather(*map(self._ask, addresses.values()))
+        return dict(zip(addresses, said, strict=True))
 
     async def _ask(self, url: str) -> dict[str, Any]:
         try:
