@@ -4,7 +4,7 @@
 MENTORSTREAM := .venv/bin/mentorstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format demo up down status clean
+.PHONY: help setup test lint format faults demo up down status clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -20,6 +20,11 @@ lint: setup ## Run the checks that need no servers
 
 format: setup ## Format the code and mend what ruff can mend
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+faults: setup ## Run the long form of the fault tests; SEED=, ONLY=F1,F6 and ROUNDS= choose
+	@MENTORSTREAM_FAULTS=long MENTORSTREAM_FAULTS_SEED="$(SEED)" MENTORSTREAM_FAULTS_ONLY="$(ONLY)" \
+	    MENTORSTREAM_FAULTS_ROUNDS="$(ROUNDS)" .venv/bin/pytest tests/faults; \
+	    status=$$?; .venv/bin/python -m tests.faults.reliability; exit $$status
 
 demo: setup ## Run the demo: four driven weeks of twelve organisations, in some two minutes
 	@$(MENTORSTREAM) demo $(if $(REPORT),--report "$(REPORT)") $(if $(KEEP),--keep)

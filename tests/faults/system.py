@@ -205,13 +205,14 @@ class FaultSystem:
         *,
         through: Proxies | None = None,
         variables: Mapping[str, str] | None = None,
+        sources: tuple[Path, ...] = (),
         mode: Literal["worker", "all"] = "worker",
     ) -> FaultService:
         """Start one more process of a service, and return it once it is ready."""
         name = next(name for number in range(2, 100) if (name := f"{service}-{number}") not in self.services)
         added = self._service(service, name, mode)
         added.variables |= variables or {}
-        added.through = through or Proxies()
+        added.through, added.sources = through or Proxies(), sources
         added.wiring = self.wiring
         self.services[name] = added
         added.start()
