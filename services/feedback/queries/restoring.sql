@@ -15,7 +15,8 @@ INSERT INTO request (
     request_id, program_id, match_id, meeting_id, participant_id, person_id, organisation_id, role, zone,
     meeting_started_at, meeting_ended_at, expires_at
 )
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, 'UTC', $9, $9, CASE WHEN erased THEN $9 ELSE $10 END
+SELECT $1, $2, $3, $4, $5, person_id, $7, $8, 'UTC', $9::timestamptz, $9::timestamptz,
+    CASE WHEN erased THEN $9::timestamptz ELSE $10::timestamptz END
 FROM person WHERE person_id = $6
 ON CONFLICT DO NOTHING
 

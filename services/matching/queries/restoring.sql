@@ -6,7 +6,7 @@ SELECT program_id FROM program ORDER BY program_id;
 -- name: load_ended_lately
 -- Those that had begun: of a mere proposal only the mentor ever heard.
 SELECT * FROM match
-WHERE program_id = $1 AND status = 'ended' AND confirmed_at IS NOT NULL AND ended_at > $2 - interval '90 days'
+WHERE program_id = $1 AND status = 'ended' AND confirmed_at IS NOT NULL AND ended_at > $2::timestamptz - interval '90 days'
 ORDER BY ended_at, match_id;
 
 -- name: load_asked

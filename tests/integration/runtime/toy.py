@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid5
 
@@ -17,8 +17,9 @@ from mentorstream_events.registrations import ParticipantRegistered
 from mentorstream_events.values import Profile, Reason
 from mentorstream_runtime.database import Connection
 from mentorstream_runtime.errors import Rejected
-from mentorstream_runtime.outbox import Outgoing, emit
+from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from mentorstream_runtime.process import Parts, Runtime, main
+from mentorstream_runtime.restore import Restorer
 from mentorstream_runtime.settings import RuntimeSettings
 
 NAMESPACE = UUID("5c1d6a2e-0000-4000-8000-000000000000")
@@ -144,9 +145,31 @@ class ToyTimer:
         return None if self.ran_at is not None else self.due
 
 
+class ToyRestorer(Restorer):
+    """Tells again of everybody who was noted."""
+
+    async def current_facts(self, connection: Connection) -> AsyncIterator[Sequence[Outgoing]]:
+        rows = await connection.fetch("SELECT participant_id, program_id FROM toy ORDER BY place")
+        for row in rows:
+            noted = ParticipantWaitlisted(
+                program_id=row["program_id"],
+                participant_id=row["participant_id"],
+                person_id=row["participant_id"],
+                organisation_id=row["program_id"],
+                role="mentee",
+                waiting_since=ToyTimer.due,
+                reasons=(),
+            )
+            yield [emit(Cause(id="again"), noted, time=ToyTimer.due, name=row["participant_id"])]
+
+
 def build(runtime: Runtime[RuntimeSettings]) -> Parts:
     """The toy's only wiring."""
-    return Parts(readers={"registrations": lambda: ToyHandler(runtime.settings.instance)}, timers=[ToyTimer()])
+    return Parts(
+        readers={"registrations": lambda: ToyHandler(runtime.settings.instance)},
+        timers=[ToyTimer()],
+        restorer=ToyRestorer(),
+    )
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
+from mentorstream_events import TOPIC
+
 from . import metrics, points, positions
 from .batch import Handler, Owned, Record, bury_record
 from .database import Pool, transaction
-from .errors import Fenced
+from .errors import Fenced, Halted
 from .positions import Claim
 from .settings import RuntimeSettings
 
@@ -104,6 +106,8 @@ class Ownership:
             positions.check_bounds(
                 topic, partition.partition, claim.next_offset, log_start=starts[partition], log_end=ends[partition]
             )
+            if TOPIC[topic].compacted and starts[partition] < claim.next_offset < ends[partition]:
+                await self._refuse_if_long_behind(consumer, partition, topic, claim.next_offset)
             if partition not in self.assigned:
                 continue  # revoked meanwhile; the next owner raises the epoch again
             owned = Owned(
@@ -121,6 +125,23 @@ class Ownership:
                 await self._bury_killer(consumer, partition, owned)
             _seek(consumer, partition, owned.next_offset)
         self.joined = True
+
+    async def _refuse_if_long_behind(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, topic: str, next_offset: int
+    ) -> None:
+        """Halt where tombstones that nobody here has read may be gone: whoever they erased would stay for ever.
+
+        Half of the time for which the broker keeps them is left for reading on, and for whoever has to act.
+        """
+        kept_ms = int(TOPIC[topic].config["delete.retention.ms"])
+        limit_ms = int(time.time() * 1000) - kept_ms // 2
+        young = (await consumer.offsets_for_times({partition: limit_ms}))[partition]
+        if young is None or next_offset < young.offset:
+            raise Halted(
+                "people_behind",
+                f"{topic} partition {partition.partition}: records from {next_offset} on have waited for days",
+                "docs/operations/restore.md",
+            )
 
     async def _claim(self, topic: str, partition: int, log_start: int, log_end: int) -> Claim:
         """Claim it, however long an owner that froze inside a batch holds its row, or the database is away."""

@@ -19,6 +19,7 @@ import structlog
 
 from mentorstream_events import TOPIC, Event, Undecodable, Value, decode
 
+from . import positions
 from .broker import read_cluster_id, read_partitions, tail_reader
 from .database import Pool, transaction
 from .outbox import Outgoing, write_outbox
@@ -99,6 +100,9 @@ async def restore(
         known = await _people(settings)
         async with transaction(pool) as connection:
             await restorer.keep_people(connection, known)
+            # Those who are left are read anew, from the beginning, whatever of them was seen before.
+            await positions.rewind(connection, [_PEOPLE])
+            await connection.execute("DELETE FROM sequence_seen WHERE topic = $1", _PEOPLE)
     async with transaction(pool) as connection:
         # What waited when the backup was made was published since. Behind a tombstone it would bring somebody back.
         waiting = await connection.fetch("SELECT position, headers FROM outbox")
