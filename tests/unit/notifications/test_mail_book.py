@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.domain import planning
-from notifications.domain.book import Book, Entry
+from notifications.domain.book import Book, Ending, Entry
 from notifications.domain.mail import Kind, Mail, Occasion
 from notifications.domain.planning import Recipient, Slot
 
@@ -155,3 +155,11 @@ def test_whatever_came_before_one_untried_mail_at_most_is_left_to_send(
     invited = any(old.tried and old.kind == "invitation" for old in stored)
     if waiting and kinds[-1] == "cancellation" and cut < len(kinds):
         assert invited
+
+
+def test_a_mail_that_had_gone_before_a_restore_counts_as_tried_when_it_is_planned_again() -> None:
+    sent = calendar_mail("invitation", 0)
+    book = Book(ending_of={sent.key: Ending("sent", None)}.get)
+    book.post([sent])
+    book.post([calendar_mail("cancellation", 1)])
+    assert [(posted.void, posted.ending) for posted in book.posted] == [(None, Ending("sent", None)), (None, None)]

@@ -9,6 +9,7 @@ of the service: they stop first.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -34,7 +35,6 @@ log = structlog.get_logger(__name__)
 _HEADERS: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]])
 _PEOPLE: Final = "people"
 _RUNNING: Final = "SELECT string_agg(name, ', ') FROM outbox_relay WHERE expires_at > clock_timestamp()"
-_PORTION: Final = 500
 _NOTE_PUBLISHED: Final = "INSERT INTO outbox_published (event_id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 
 
@@ -86,24 +86,20 @@ async def restore(
     own = OwnRecords(service, settings, pool)
     published: set[str] = set()
     highest = taken = 0
-    async for found in own.since_mark():
-        newer = await own.newer(found)
-        published |= {record.event_id for record in found}
-        highest = max([highest, *(record.sequence.incarnation for record in newer)])
-        taken += len(newer)
-        for start in range(0, len(newer), _PORTION):
-            portion = newer[start : start + _PORTION]
-            async with transaction(pool) as connection:
-                await connection.execute(_NOTE_PUBLISHED, [record.event_id for record in portion])
-                await restorer.take_over(connection, _decoded(portion))
-    if _PEOPLE in readers:
-        known = await _people(settings)
-        async with transaction(pool) as connection:
-            await restorer.keep_people(connection, known)
+    # One transaction: facts of one partition may contradict the state until those of another are taken over, too.
+    async with _long_transaction(pool) as connection:
+        async for found in own.since_mark():
+            newer = await own.newer(found)
+            published |= {record.event_id for record in found}
+            highest = max([highest, *(record.sequence.incarnation for record in newer)])
+            taken += len(newer)
+            await connection.execute(_NOTE_PUBLISHED, [record.event_id for record in newer])
+            await restorer.take_over(connection, _decoded(newer))
+        if _PEOPLE in readers:
+            await restorer.keep_people(connection, await _people(settings))
             # Those who are left are read anew, from the beginning, whatever of them was seen before.
             await positions.rewind(connection, [_PEOPLE])
             await connection.execute("DELETE FROM sequence_seen WHERE topic = $1", _PEOPLE)
-    async with transaction(pool) as connection:
         # What waited when the backup was made was published since. Behind a tombstone it would bring somebody back.
         waiting = await connection.fetch("SELECT position, headers FROM outbox")
         done = [row["position"] for row in waiting if _id_of(row["headers"]) in published]
@@ -130,9 +126,7 @@ async def republish(service: str, settings: RuntimeSettings, pool: Pool, restore
         return 0
     count = 0
     # One transaction, whatever its size: a part of it published alone could not be told from all of it.
-    async with pool.acquire(timeout=5) as connection, connection.transaction():
-        await connection.execute("SET LOCAL transaction_timeout = 0")
-        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    async with _long_transaction(pool) as connection:
         await connection.execute("DELETE FROM consumer_position WHERE cluster_id <> $1", cluster_id)
         await connection.execute("DELETE FROM outbox_mark WHERE cluster_id <> $1", cluster_id)
         await connection.execute("UPDATE outbox_incarnation SET incarnation = incarnation + 1")
@@ -141,6 +135,15 @@ async def republish(service: str, settings: RuntimeSettings, pool: Pool, restore
             count += len(facts)
     log.info("republished", facts=count)
     return count
+
+
+@contextlib.asynccontextmanager
+async def _long_transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A transaction that may take its time: nobody else works on this database."""
+    async with transaction(pool) as connection:
+        await connection.execute("SET LOCAL transaction_timeout = 0")
+        await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield connection
 
 
 async def _alone(settings: RuntimeSettings, pool: Pool) -> None:
