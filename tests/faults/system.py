@@ -50,9 +50,6 @@ _EXTRA: dict[str, dict[str, str]] = {
         # Mails go at once, so that a fault finds some under way; and nobody wants to watch retries.
         "MENTORSTREAM_MAIL_HOLD_SECONDS": "0",
         "MENTORSTREAM_RETRY_BASE_SECONDS": "0.2",
-        # How long a mail waits whose sender died.
-        "MENTORSTREAM_SMTP_TIMEOUT_SECONDS": "4",
-        "MENTORSTREAM_MAIL_LEASE_SECONDS": "13",
     }
 }
 

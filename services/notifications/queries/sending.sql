@@ -66,6 +66,21 @@ SELECT person_id, organisation_id, version, full_name, email, locale, zone FROM 
 -- name: load_titles
 SELECT program_id, title FROM program WHERE program_id = ANY($1::uuid[]);
 
+-- name: renew_leases
+-- Between the phases: mails under way stay theirs who try them. Also one whose lease ended, if nobody took it since.
+WITH held AS (
+    SELECT notification.notification_id
+    FROM notification JOIN unnest($1::uuid[], $2::int[]) AS mine (notification_id, attempt)
+        ON notification.notification_id = mine.notification_id AND notification.attempts = mine.attempt
+    WHERE notification.status = 'trying'
+    ORDER BY notification.notification_id
+    FOR UPDATE OF notification
+)
+UPDATE notification SET try_after = statement_timestamp() + make_interval(secs => $3)
+FROM held
+WHERE notification.notification_id = held.notification_id
+RETURNING notification.notification_id;
+
 -- name: settle_attempts
 -- Phase 3. A mail counts as sent whoever holds it now; anything else only from who still holds the attempt's lease.
 WITH verdict AS (

@@ -143,7 +143,7 @@ async def test_a_hanging_recipient_does_not_hold_up_the_others(
     people = [UUID(int=number) for number in range(100, 130)]
     with hanging_server() as (server, port):
         async with running_notifications(
-            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60, mail_lease_seconds=600
+            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60
         ) as service:
             facts: list[Value] = [program(), known(ANNA, "Anna", "hang@example.org"), waitlisted(ANNA)]
             facts += [known(person_id, f"p{person_id.int}") for person_id in people]
@@ -178,6 +178,35 @@ async def test_a_mail_that_takes_too_long_is_tried_again(
         assert server.hanging == 2
 
 
+async def test_a_mail_that_takes_longer_than_its_lease_is_left_to_who_sends_it(
+    servers: Servers, database: Database, topic_prefix: str
+) -> None:
+    with hanging_server() as (server, port):
+        async with running_notifications(
+            servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60, mode="api"
+        ) as idle:
+            runtime = idle.process.runtime
+            slow, other = build_sender(runtime), build_sender(runtime)
+            now = await runtime.clock.now()
+            await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
+            async with running_notifications(servers, database, topic_prefix, smtp_port=1, mode="worker") as reader:
+                await reader.send(known(ANNA, "Anna", "hang@example.org"), waitlisted(ANNA))
+
+                async def planned() -> bool:
+                    return bool(await idle.rows("SELECT FROM notification"))
+
+                await eventually(planned, what="the mail is planned")
+            assert await slow.run_due(now) == 1
+            for _ in range(3):
+                await idle.rows("UPDATE notification SET try_after = now() RETURNING key")  # the lease ends
+                slow._renew_at = 0.0
+                await slow.run_due(now)
+                assert await other.run_due(now) == 0, "it was renewed"
+            assert server.hanging == 1
+            await slow.close()
+            await other.close()
+
+
 async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_as_the_same(
     servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
 ) -> None:
@@ -193,7 +222,7 @@ async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_a
 
         # Phases one and two; then the process is gone before phase three.
         [mail] = await dying._ledger.take_due(now, 10)
-        outcome = await dying._send(mail, now, float("inf"))
+        outcome = await dying._send(mail, now, lambda: True)
         await dying._carrier.close()
         del dying
 

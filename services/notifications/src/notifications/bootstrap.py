@@ -31,7 +31,6 @@ def build_sender(runtime: Runtime[NotificationsSettings]) -> Sender:
     limits = SenderLimits(
         batch=settings.mail_batch,
         lease_seconds=settings.mail_lease_seconds,
-        mail_seconds=settings.longest_mail_seconds,
         retry=RetryPolicy(
             attempts=settings.mail_attempts,
             base_seconds=settings.retry_base_seconds,

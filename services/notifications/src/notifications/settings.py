@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 
 from mentorstream_runtime.settings import RuntimeSettings
 
@@ -29,7 +27,7 @@ class NotificationsSettings(RuntimeSettings):
     )
     mail_batch: int = Field(200, ge=1, le=5000, description="Most mails under way at once in this process.")
     mail_lease_seconds: float = Field(
-        150.0, gt=0, description="After it a mail of a process that died goes again; above thrice smtp_timeout_seconds."
+        15.0, ge=3, description="A mail of a process that died or froze goes again after it; renewed while it is sent."
     )
     mail_hold_seconds: float = Field(
         0.0, ge=0, le=3600, description="Business time that a mail is held, so that what overtakes it replaces it."
@@ -42,16 +40,3 @@ class NotificationsSettings(RuntimeSettings):
     scheduling_url: str = Field("http://127.0.0.1:8003", description="Public address of scheduling's pages.")
     feedback_url: str = Field("http://127.0.0.1:8004", description="Public address of feedback's pages.")
     notifications_url: str = Field("http://127.0.0.1:8005", description="Public address of the unsubscribe page.")
-
-    @model_validator(mode="after")
-    def _leases_outlast_mails(self) -> Self:
-        if self.mail_lease_seconds <= self.longest_mail_seconds:
-            raise ValueError(
-                f"mail_lease_seconds must be above {self.longest_mail_seconds}, thrice smtp_timeout_seconds"
-            )
-        return self
-
-    @property
-    def longest_mail_seconds(self) -> float:
-        """From taking a connection to the last word: a kept connection fails, a new one is made, the mail goes."""
-        return 3 * self.smtp_timeout_seconds

@@ -104,6 +104,12 @@ class Ledger:
         rows.sort(key=lambda row: (row["due_at"], row["notification_id"]))
         return [_due_mail(row, people, titles) for row in rows]
 
+    async def renew(self, mails: Sequence[DueMail]) -> set[UUID]:
+        """Begin the leases of mails anew; returns the ids of those that nobody else took over meanwhile."""
+        held = columns_of([(mail.notification_id, mail.attempt) for mail in mails], 2)
+        rows = await self._pool.fetch(QUERIES["renew_leases"], *held, self._lease_seconds)
+        return {row["notification_id"] for row in rows}
+
     async def settle(self, verdicts: Sequence[tuple[DueMail, Verdict]], now: datetime) -> list[Changed]:
         """Write what became of mails, with their events. Returns the changes that counted.
 

@@ -80,13 +80,13 @@ class Carrier:
         """Whether the server could not be used a moment ago, so that no mail need be taken."""
         return time.monotonic() < self._paused_until
 
-    async def carry(self, write: Callable[[], Letter], *, give_up_at: float) -> Outcome:
-        """Write and send one mail when its turn comes, unless the monotonic clock is past `give_up_at` by then.
+    async def carry(self, write: Callable[[], Letter], *, may_begin: Callable[[], bool]) -> Outcome:
+        """Write and send one mail when its turn comes, unless `may_begin` says no by then.
 
         Raises what `write` raises.
         """
         async with self._slots:
-            if self.paused or time.monotonic() > give_up_at:
+            if self.paused or not may_begin():
                 return Untried()
             letter = write()
             try:

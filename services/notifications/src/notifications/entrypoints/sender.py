@@ -2,8 +2,9 @@
 
 Three phases, of which only the first and the last are transactions: lease, send, settle. A mail that hangs does not
 hold up its batch: after a short while whatever is done is settled, room is filled anew, and the late ones are looked at
-again in the next run. It sends nothing without a lease that outlasts the mail's own time limit, so two processes try
-the same mail only when one of them died or froze.
+again in the next run. A lease is short, so that the mails of a process that died wait for no longer, and is renewed for
+as long as its mail is under way. Nothing is begun without one, so two processes try the same mail only when one of them
+died, froze, or could not reach the database for so long.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -36,12 +37,22 @@ _GAUGES_EVERY_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderLimits:
-    """How much at once, how long a lease, how long one mail may take, how often to try."""
+    """How much at once, how long a lease, how often to try."""
 
     batch: int
     lease_seconds: float
-    mail_seconds: float
     retry: RetryPolicy
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """A mail that this process tries, and when its lease ends by the monotonic clock, no later than the database's."""
+
+    mail: DueMail
+    lease_ends_at: float
+
+    def is_held(self) -> bool:
+        return time.monotonic() < self.lease_ends_at
 
 
 class Sender:
@@ -54,13 +65,15 @@ class Sender:
         self._writer = writer
         self._carrier = carrier
         self._limits = limits
-        self._under_way: dict[asyncio.Task[Outcome], DueMail] = {}
+        self._under_way: dict[asyncio.Task[Outcome], _UnderWay] = {}
+        self._renew_at = 0.0
         self._gauges_at = 0.0
         self._now = datetime.min.replace(tzinfo=UTC)
 
     async def run_due(self, now: datetime) -> int:
         """One round. Returns how many mails it closed, took or settled; 0 where nothing can be done at the moment."""
         self._now = now
+        await self._renew()  # first, so that a lease which ended meanwhile is taken up again by nobody but its holder
         closed = await self._ledger.close_hopeless(now, self._limits.batch)
         taken = await self._take(now)
         if self._under_way:
@@ -98,19 +111,33 @@ class Sender:
         room = self._limits.batch - len(self._under_way)
         if room <= 0 or self._carrier.paused:
             return 0
-        # Before the lease begins, so that ours ends no later than the database's.
-        give_up_at = time.monotonic() + self._limits.lease_seconds - self._limits.mail_seconds
+        ends_at = self._lease_end()
         mails = await self._ledger.take_due(now, room)
         for mail in mails:
-            self._under_way[asyncio.create_task(self._send(mail, now, give_up_at))] = mail
+            taken = _UnderWay(mail, ends_at)
+            self._under_way[asyncio.create_task(self._send(mail, now, taken.is_held))] = taken
         metrics.MAILS_UNDER_WAY.set(len(self._under_way))
         return len(mails)
 
-    async def _send(self, mail: DueMail, now: datetime, give_up_at: float) -> Outcome:
+    async def _renew(self) -> None:
+        """Keep the leases of all that is under way, three times in each. One that somebody else took is not begun."""
+        if not self._under_way or time.monotonic() < self._renew_at:
+            return
+        ends_at = self._lease_end()
+        kept = await self._ledger.renew([taken.mail for taken in self._under_way.values()])
+        for taken in self._under_way.values():
+            taken.lease_ends_at = ends_at if taken.mail.notification_id in kept else 0.0
+        self._renew_at = ends_at - self._limits.lease_seconds * 2 / 3
+
+    def _lease_end(self) -> float:
+        """Of a lease that begins now. Asked before the database is, so that ours ends first."""
+        return time.monotonic() + self._limits.lease_seconds
+
+    async def _send(self, mail: DueMail, now: datetime, may_begin: Callable[[], bool]) -> Outcome:
         if mail.person_id not in mail.people:
             return Untried()  # erased since; the next round closes it
         try:
-            return await self._carrier.carry(lambda: self._writer.write(mail, now), give_up_at=give_up_at)
+            return await self._carrier.carry(lambda: self._writer.write(mail, now), may_begin=may_begin)
         except Exception as error:
             # A fault of ours with this one mail: the others go on, and it ends as expired if nobody mends it.
             # The error's own words are not logged, for they may quote names or addresses.
@@ -131,7 +158,7 @@ class Sender:
             return 0
         verdicts = [
             (
-                mail := self._under_way[task],
+                mail := self._under_way[task].mail,
                 judge(task.result(), attempt=mail.attempt, policy=self._limits.retry, chance=random.random()),  # noqa: S311
             )
             for task in done
