@@ -232,7 +232,8 @@ def _disorder(facts: Facts) -> list[str]:
             before = last.get(name)
             if event.sequence is None:
                 continue
-            if before is not None and event.sequence != SequenceNumber(before.incarnation, before.number + 1):
+            restored = before is not None and event.sequence.incarnation > before.incarnation
+            if before is not None and not restored and event.sequence != before._replace(number=before.number + 1):
                 found.append(f"{topic.name} {name}: {event.sequence} follows {before}")
             last[name] = event.sequence
     return found
