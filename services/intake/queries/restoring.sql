@@ -26,7 +26,7 @@ INSERT INTO erased_person (person_id, erased_at) VALUES ($1, $2) ON CONFLICT DO 
 
 -- name: take_over_program
 INSERT INTO program (program_id, organisation_id, owner, reference, title, kind, roles, version, policy, terms)
-SELECT $1, organisation_id, name, $3, $4, $5, $6::text[], $7, $8::jsonb, $9::jsonb FROM organisation
+SELECT $1, organisation_id, name, $3, $4, $5, $6::text[], $7, $8::text::jsonb, $9::text::jsonb FROM organisation
 WHERE organisation_id = $2
 ON CONFLICT (program_id) DO UPDATE SET
     title = excluded.title, kind = excluded.kind, roles = excluded.roles, version = excluded.version,
@@ -42,7 +42,7 @@ ON CONFLICT DO NOTHING
 -- name: take_over_participant
 -- A fact names both sides of a block; what the other side has asked for already is theirs.
 INSERT INTO participant (participant_id, program_id, person_id, organisation_id, roles, details, blocks, active)
-SELECT $1, program_id, person_id, $4, $5::text[], $6::jsonb, ARRAY(
+SELECT $1, program_id, person_id, $4, $5::text[], $6::text::jsonb, ARRAY(
     SELECT blocked FROM unnest($7::uuid[]) AS blocked
     WHERE NOT EXISTS (
         SELECT FROM participant AS other

@@ -8,7 +8,7 @@ ON CONFLICT (program_id) DO UPDATE SET now = greatest(program.now, excluded.now)
 -- name: take_over_match
 -- Of a match that is not known, only who meets: hours and terms come with its confirmation, which is read after this.
 INSERT INTO match (match_id, program_id, status, ends_at, terms, attendees, series_count, awaits_details)
-VALUES ($1, $2, 'planned', 'infinity', $3::jsonb, $4::jsonb, 0, true)
+VALUES ($1, $2, 'planned', '2999-01-01 00:00+00', $3::text::jsonb, $4::text::jsonb, 0, true)
 ON CONFLICT (match_id) DO NOTHING
 
 -- name: take_over_blocked
