@@ -19,7 +19,7 @@ _EVERY_SECONDS: Final = 5.0
 
 @pytest.mark.fault("F10")
 async def test_workers_join_and_leave(system: FaultSystem, run: Run, record: Record, effort: Effort) -> None:
-    changes = effort.rounds(4, 24)
+    changes = effort.rounds(3, 24)
     for number in range(changes):
         began = time.monotonic()
         load = run.load(people=effort.size(36, 90))

@@ -22,34 +22,33 @@ _WAIT_SECONDS: Final = 90.0
 
 
 @pytest.mark.fault("F11")
-@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
-async def test_a_zombie_writes_nothing(
-    system: FaultSystem, run: Run, record: Record, effort: Effort, point: str
-) -> None:
+async def test_a_zombie_writes_nothing(system: FaultSystem, run: Run, record: Record, effort: Effort) -> None:
     zombie = system.services["matching"]
     successor = await run.offline(system.add_worker, "matching")
-    zombie.point = f"{point}:stop:1"
-    await run.offline(zombie.restart)
-    load = run.load(people=effort.size(60, 300))
-    sending = asyncio.create_task(run.send(load))
-    await run.until(lambda: _is_frozen(zombie), f"matching freezes {point}")
-    frozen = time.monotonic()
-    await sending
-    await _until_read(run, system, successor)
-    takeover = time.monotonic() - frozen
-    async with aiohttp.ClientSession() as http:
-        assert (await _state(http, successor))["lag"] == 0
-    before = await digest_state(system.admin_url)
-    await run.offline(zombie.thaw)
-    await run.until(lambda: zombie.is_ready(), "the zombie is among the living", look_seconds=0.2)
-    await run.drain()
-    after = await digest_state(system.admin_url)
-    changed = {table for table in before if table.startswith("matching.") and before[table] != after[table]}
-    assert changed == set(), "what was decided changed after the thaw"
-    await run.live(days=2)
+    slowest, fenced = 0.0, 0
+    # Inside a transaction it also holds locks that its successor needs.
+    points = ("before_commit", "after_commit") if effort.long else ("before_commit",)
+    for point in points * effort.rounds(1, 3):
+        zombie.point = f"{point}:stop:1"
+        await run.offline(zombie.restart)
+        load = run.load(people=effort.size(60, 300))
+        async with run.sending(load):
+            await run.until(lambda: _is_frozen(zombie), f"matching freezes {point}")
+            frozen = time.monotonic()
+        await _until_read(system, successor)
+        slowest = max(slowest, time.monotonic() - frozen)
+        before = await digest_state(system.admin_url)
+        await run.offline(zombie.thaw)
+        await run.until(zombie.is_ready, "the zombie is among the living", look_seconds=0.2)
+        await run.drain()
+        after = await digest_state(system.admin_url)
+        changed = {table for table in before if table.startswith("matching.") and before[table] != after[table]}
+        assert changed == set(), "what was decided changed after the thaw"
+        fenced += len(system.said("matching", "fenced"))
+        await run.live(days=2)
     await run.check()
-    record(point=point, takeover_seconds=takeover, fenced=len(system.said("matching", "fenced")))
-    assert takeover < effort.limit(_TAKEN_OVER_SECONDS)
+    record(slowest_takeover_seconds=slowest, fenced=fenced)
+    assert slowest < effort.limit(_TAKEN_OVER_SECONDS)
 
 
 def _is_frozen(service: FaultService) -> bool:
@@ -57,7 +56,7 @@ def _is_frozen(service: FaultService) -> bool:
     return process is not None and process.status() == psutil.STATUS_STOPPED
 
 
-async def _until_read(run: Run, system: FaultSystem, successor: FaultService) -> None:
+async def _until_read(system: FaultSystem, successor: FaultService) -> None:
     """Wait until intake published everything and the successor's service read all of it, on every partition."""
     deadline = time.monotonic() + _WAIT_SECONDS
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(12)) as http:

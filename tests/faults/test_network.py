@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.faults.system import FaultSystem
 
 pytestmark = pytest.mark.fault("F6")
-_BEHIND: Final = ("intake", "matching", "scheduling", "notifications")
+_BEHIND: Final = ("intake", "matching", "notifications")
 _OPEN: Final = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE usename = 'mentorstream_matching_worker' AND xact_start IS NOT NULL AND backend_xid IS NOT NULL"
