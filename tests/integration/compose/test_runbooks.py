@@ -35,7 +35,7 @@ STATEMENTS = [
 
 
 async def test_every_statement_is_valid(database: Database, servers: Servers) -> None:
-    assert len(STATEMENTS) >= 20
+    assert len(STATEMENTS) >= 12
     name = urlsplit(database.url(worker_role("matching"))).path.removeprefix("/")
     connection = await asyncpg.connect(database_url(servers.postgres_admin_url, name))
     try:
