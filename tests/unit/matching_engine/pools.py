@@ -26,7 +26,7 @@ def _skills(random: np.random.Generator) -> tuple[Skill, ...]:
 
 
 def pool(seed: int, mentors: int, mentees: int) -> tuple[Facts, Rows, Rows]:
-    """Facts of people with gaps in their profiles, bosses, blocks and former matches; rows of mentors and of mentees."""
+    """Facts of people with gaps in their profiles, bosses, blocks and former matches; rows of each side."""
     random = np.random.default_rng(seed)
     facts, rows = Facts(), []
     persons = [UUID(int=(7 << 64) + number) for number in range(mentors + mentees)]

@@ -157,7 +157,7 @@ def terms_of(
     apart_under_one_boss: bool = False,
     seniority_gap: tuple[int, int] = (-10, 10),
 ) -> Terms:
-    """The policy's rules and weights as numbers. `scale`: points of a full score. The gap holds where both are known."""
+    """The policy as numbers. `scale`: points of a full score. The gap holds where both seniorities are known."""
     points = weight_points(policy.weights)
     return Terms(
         share_language=policy.share_language,

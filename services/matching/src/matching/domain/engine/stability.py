@@ -125,7 +125,7 @@ def _propose(start: Ints, mentor: Places, rank: Places, capacity: Places, promot
             if count == 0 or keys[low] <= key:
                 continue
             refused = holders[low]
-            _sift(keys, holders, low, count, key, i)
+            _sift(keys, holders, low, count, int(key), i)
             mentor_of[i], mentor_of[refused] = j, -1
             i = refused
     return mentor_of
