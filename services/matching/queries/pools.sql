@@ -56,21 +56,6 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::ti
     AS row (match_id, status, confirmed_at, ends_at, ended_at, end_reason)
 WHERE match.match_id = row.match_id;
 
--- name: insert_matches
-INSERT INTO match (match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id, mentee_id,
-                   mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets, shared,
-                   policy_version, waiting_since, proposed_at, expires_at, confirmed_at, ends_at, ended_at, end_reason)
-SELECT match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id, mentee_id,
-       mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets::jsonb, shared::jsonb,
-       policy_version, waiting_since, proposed_at, expires_at, confirmed_at, ends_at, ended_at, end_reason
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[],
-            $9::text[], $10::smallint[], $11::smallint[], $12::float8[], $13::text[], $14::text[], $15::int[],
-            $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
-            $21::timestamptz[], $22::text[])
-    AS row (match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id, mentee_id,
-            mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets, shared,
-            policy_version, waiting_since, proposed_at, expires_at, confirmed_at, ends_at, ended_at, end_reason);
-
 -- name: drop_waiting
 DELETE FROM waiting USING unnest($1::uuid[], $2::uuid[]) AS gone (program_id, participant_id)
 WHERE waiting.program_id = gone.program_id AND waiting.participant_id = gone.participant_id;

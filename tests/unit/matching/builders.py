@@ -8,19 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from matching.domain import arrivals
 from matching.domain.pool import Pool
 from matching.domain.values import (
     Decision,
-    Hours,
     Participant,
     Policy,
-    Profile,
     Program,
     Role,
-    Skill,
     Terms,
 )
+from mentorstream_events.values import Profile, Skill
+from mentorstream_events.values import WeeklyHours as Hours
 
 # A Monday in winter: Paris is an hour ahead of UTC until 29 March.
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -51,7 +52,7 @@ def skills(**levels: int) -> tuple[Skill, ...]:
 
 
 def profile(**changes: Any) -> Profile:
-    return replace(Profile(zone="UTC", languages=("en",), availability=OFFICE), **changes)
+    return msgspec.structs.replace(Profile(zone="UTC", languages=("en",), availability=OFFICE), **changes)
 
 
 def mentor(number: int, *, capacity: int = 1, **changes: Any) -> Participant:

@@ -27,12 +27,13 @@ from matching.domain.values import (
     Contradiction,
     Decision,
     Ended,
-    Hours,
     Match,
     Proposed,
+    Shared,
     Terms,
     Waitlisted,
 )
+from mentorstream_events.values import WeeklyHours as Hours
 
 
 def told(decisions: Iterable[Decision]) -> list[str]:
@@ -76,15 +77,14 @@ class TestRegistered:
         assert match.confirmed_at == match.proposed_at == story.time
         assert match.ends_at == story.time + timedelta(weeks=26)
         assert (match.slot, match.capacity, match.expires_at) == (0, 1, None)
-        assert match.shared.skills == ("sql",)
-        assert match.shared.languages == ("en",)
-        assert match.shared.common_minutes == 2400
+        assert match.shared == Shared()  # nobody is asked, so nobody is shown it
 
     def test_where_mentors_are_asked_it_is_a_proposal_for_some_days(self) -> None:
         story = Story(mentor_consent=True, proposal_days=3)
-        story.join(mentor(1))
-        match = only_match(story.join(mentee(2)))
+        story.join(mentor(1, offers=skills(SQL=5)))
+        match = only_match(story.join(mentee(2, wants=skills(sql=3))))
         assert match.status == "proposed"
+        assert match.shared == Shared(languages=("en",), skills=("SQL",), common_minutes=2400)
         assert match.expires_at == story.time + timedelta(days=3)
         assert match.ends_at is None
 

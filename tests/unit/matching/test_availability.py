@@ -9,7 +9,8 @@ import pytest
 from tests.unit.matching.builders import NOW, OFFICE
 
 from matching.domain.availability import SLOT_MINUTES, SLOTS, WORDS, offset_minutes, week_bits, words
-from matching.domain.values import Contradiction, Hours
+from matching.domain.values import Contradiction
+from mentorstream_events.values import WeeklyHours as Hours
 
 SUMMER = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 

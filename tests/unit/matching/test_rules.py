@@ -22,7 +22,8 @@ from tests.unit.matching.builders import (
 
 from matching.domain import rules
 from matching.domain.pool import Pool
-from matching.domain.values import Hours, Participant, RuleName
+from matching.domain.values import Participant, RuleName
+from mentorstream_events.values import WeeklyHours as Hours
 
 MONDAY = (Hours(weekday=1, start_minute=540, end_minute=600),)
 TUESDAY = (Hours(weekday=2, start_minute=540, end_minute=600),)

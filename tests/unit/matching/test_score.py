@@ -15,7 +15,9 @@ from tests.unit.matching.builders import OFFICE, ident, mentee, mentor, pool_of,
 from matching.domain.pool import Pool
 from matching.domain.score import FACETS, SCALE, facet_points, total_points, weight_points
 from matching.domain.search import best_mentor
-from matching.domain.values import Hours, Participant, Profile, Skill, Weights
+from matching.domain.values import Participant, Weights
+from mentorstream_events.values import Profile, Skill
+from mentorstream_events.values import WeeklyHours as Hours
 
 TAGS = st.lists(st.sampled_from(["a", "b", "c", "d", "E ", "e"]), max_size=6).map(tuple)
 SKILLS = st.lists(

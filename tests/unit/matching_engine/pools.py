@@ -10,7 +10,9 @@ import numpy as np
 from matching.domain.availability import week_bits
 from matching.domain.engine import market as markets
 from matching.domain.facts import Facts, Rows
-from matching.domain.values import Hours, Participant, Profile, Role, Skill
+from matching.domain.values import Participant, Role
+from mentorstream_events.values import Profile, Skill
+from mentorstream_events.values import WeeklyHours as Hours
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 _MENTOR: tuple[Role, ...] = ("mentor",)

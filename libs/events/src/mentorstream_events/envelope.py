@@ -13,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha1
 from operator import attrgetter
 from typing import Final, Generic, Literal, NamedTuple, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -37,12 +39,15 @@ UndecodableReason = Literal[
     "wrong_key",
 ]
 
-_NAMESPACE: Final = uuid5(NAMESPACE_URL, "https://mentorstream.example/ids")
+_NAMESPACE_BYTES: Final = uuid5(NAMESPACE_URL, "https://mentorstream.example/ids").bytes
+_UNVERSIONED: Final = ~((0xF << 76) | (0x3 << 62))
+_VERSION_5: Final = (0x5 << 76) | (0x2 << 62)
 _CONTENT_TYPE: Final = (("content-type", b"application/json"), ("ce_specversion", b"1.0"))
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _HEADER_LIMIT: Final = 200
 _SEQUENCE_WIDTH: Final = 6 + 1 + 18
 _BACKSLASH: Final = 0x5C
+_POINT: Final = 0x2E
 _CONTROL_ESCAPE: Final = re.compile(rb"\\(?:[bfnrt]|u00[01][0-9a-fA-F])")
 _ENCODER: Final = msgspec.json.Encoder(uuid_format="canonical")
 
@@ -117,7 +122,7 @@ class SequenceNumber(NamedTuple):
         return cls(int(incarnation), int(number))
 
 
-class Event(msgspec.Struct, Generic[DataT_co], frozen=True, kw_only=True):
+class Event(msgspec.Struct, Generic[DataT_co], frozen=True, kw_only=True, gc=False):
     """An event as a handler sees it. `time` is business time; `sequence` is None where no service wrote a tombstone."""
 
     id: str
@@ -134,7 +139,20 @@ class Event(msgspec.Struct, Generic[DataT_co], frozen=True, kw_only=True):
 
 def derived_id(*parts: object) -> UUID:
     """An id that follows from its cause: the same parts give the same id, at every replay."""
-    return uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
+    return UUID(bytes=derived_bytes(*parts))
+
+
+def derived_text(*parts: object) -> str:
+    """`derived_id` as text."""
+    text = derived_bytes(*parts).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def derived_bytes(*parts: object) -> bytes:
+    """`derived_id` as its sixteen bytes: a UUID of version 5 (RFC 9562), in a third of the time of `uuid5`."""
+    name = "\x1f".join(map(str, parts)).encode()
+    number = int.from_bytes(sha1(_NAMESPACE_BYTES + name, usedforsecurity=False).digest()[:16], "big")
+    return (number & _UNVERSIONED | _VERSION_5).to_bytes(16, "big")
 
 
 def has_control_character(json: bytes) -> bool:
@@ -174,9 +192,10 @@ def encode_headers(
     headers = [
         *_CONTENT_TYPE,
         ("ce_id", event_id.encode()),
-        ("ce_type", event_type.encode()),
-        ("ce_source", source.encode()),
-        ("ce_time", time.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()),
+        ("ce_type", _encoded(event_type)),
+        ("ce_source", _encoded(source)),
+        # UTC's isoformat ends with +00:00.
+        ("ce_time", f"{(time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat()[:-6]}Z".encode()),
         ("ce_sequence", sequence.encode().encode()),
     ]
     if traceparent is not None:
@@ -186,6 +205,12 @@ def encode_headers(
     if redrive_for is not None:
         headers.append(("ce_redrivefor", redrive_for.encode()))
     return headers
+
+
+@lru_cache(maxsize=1024)
+def _encoded(name: str) -> bytes:
+    """Types and sources: few, and in each event."""
+    return name.encode()
 
 
 def contract_of(data: Value) -> Contract:
@@ -249,11 +274,11 @@ def _envelope(attributes: dict[str, bytes], reader: _Reader, key: str, data: Val
         return Event(
             id=_text(attributes["ce_id"]),
             type=reader.name,
-            source=_text(attributes["ce_source"]),
+            source=_source(attributes["ce_source"]),
             time=time,
             key=key,
             data=data,
-            sequence=None if sequence is None else SequenceNumber.parse(sequence.decode()),
+            sequence=None if sequence is None else _sequence(sequence),
             traceparent=None if traceparent is None else _trace(traceparent),
             redrive_of=None if redrive_of is None else _text(redrive_of),
             redrive_for=None if redrive_for is None else _text(redrive_for),
@@ -271,6 +296,20 @@ def _text(raw: bytes) -> str:
     if not text or len(text) > _HEADER_LIMIT or not text.isprintable():
         raise ValueError(f"{raw[:64]!r} is empty, longer than {_HEADER_LIMIT} characters or not printable")
     return text
+
+
+@lru_cache(maxsize=1024)
+def _source(raw: bytes) -> str:
+    """Few, and in each event."""
+    return _text(raw)
+
+
+def _sequence(raw: bytes) -> SequenceNumber:
+    """`SequenceNumber.parse`, for bytes."""
+    incarnation, number = raw[:6], raw[7:]
+    if len(raw) != _SEQUENCE_WIDTH or raw[6] != _POINT or not (incarnation.isdigit() and number.isdigit()):
+        raise ValueError(f"{raw[:64]!r} is no sequence number")
+    return SequenceNumber(int(incarnation), int(number))
 
 
 def _trace(raw: bytes) -> str | None:

@@ -36,8 +36,11 @@ Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 Version = Annotated[int, Meta(ge=1, le=2_147_483_647)]
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
-    """Base of everything that travels inside an event: frozen, keyword only, open to unknown fields."""
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
+    """Base of everything that travels inside an event: frozen, keyword only, open to unknown fields.
+
+    Frozen values of values never form a cycle, so the garbage collector need not know of them, however many are kept.
+    """
 
 
 class WeeklyHours(Value, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+from asyncpg.pgproto import pgproto
 
 if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
@@ -36,6 +37,7 @@ SESSION_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
         "jit": "off",
     }
 )
+_DriverId: Final[Callable[[bytes], UUID]] = pgproto.UUID
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
@@ -105,6 +107,15 @@ def load_queries(package_file: str) -> Mapping[str, str]:
                 raise ValueError(f"query {name} is defined twice; the second one in {file.name}")
             queries[name] = text.strip()
     return MappingProxyType(queries)
+
+
+def as_driver_id(value: UUID | bytes) -> UUID:
+    """An id, or its sixteen bytes, as the driver's own kind of UUID.
+
+    It is equal to any other with that value, and is hashed, compared, written out and sent in a fraction of the time:
+    for what is looked up and stored often.
+    """
+    return _DriverId(value if isinstance(value, bytes) else value.bytes)
 
 
 def columns_of(rows: list[tuple[Any, ...]], count: int) -> list[list[Any]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from mentorstream_events import Event, SequenceNumber, Value, contract_of, derived_id, encode_data, encode_headers
+from mentorstream_events import Event, SequenceNumber, Value, contract_of, derived_text, encode_data, encode_headers
 
 from .errors import Rejected
 
@@ -45,7 +45,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event on its way out. `time` is business time, aware."""
 
     id: str
@@ -59,7 +59,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 def emit(cause: Event[Value] | Cause, data: Value, *, time: datetime, name: object = "") -> Outgoing:
     """An event that follows from `cause`. Several of one type need a `name` each, such as the subject's id."""
     event_type = contract_of(data).name
-    return Outgoing(id=str(derived_id(cause.id, event_type, name)), data=data, time=time, traceparent=cause.traceparent)
+    return Outgoing(id=derived_text(cause.id, event_type, name), data=data, time=time, traceparent=cause.traceparent)
 
 
 async def write_outbox(
@@ -76,6 +76,7 @@ async def write_outbox(
     counts = Counter((topic, key) for topic, key, _ in encoded)
     numbers, restored = await _draw(connection, counts)
     published = await _published(connection, events, encoded) if restored else frozenset()
+    lanes = {key: lane_of(key) for _, key in counts}
     rows = []
     for event, (topic, key, value) in zip(events, encoded, strict=True):
         if event.id in published:
@@ -92,7 +93,7 @@ async def write_outbox(
             redrive_of=event.redrive_of,
             redrive_for=event.redrive_for,
         )
-        rows.append((lane_of(key), topic, key, _PACK.encode(headers), value))
+        rows.append((lanes[key], topic, key, _PACK.encode(headers), value))
     await connection.copy_records_to_table("outbox", records=rows, columns=["lane", "topic", "key", "headers", "value"])
 
 

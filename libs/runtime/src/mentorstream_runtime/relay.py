@@ -29,6 +29,7 @@ from .wakeups import Wakeups, wait_for
 
 log = structlog.get_logger(__name__)
 _UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]])
+_TARGETS_KEPT: Final = 20_000
 _SILENT_SECONDS: Final = 5.0
 _RELEASE_SECONDS: Final = 1.0
 
@@ -77,6 +78,7 @@ class Relay:
         self._wakeups = wakeups
         self._producer: AIOKafkaProducer | None = None
         self._partition_of = DefaultPartitioner()
+        self._targets: dict[tuple[str, str], TopicPartition] = {}
         self._lanes: list[int] = []
         self._renew_at = 0.0
         self._ends_at = 0.0
@@ -181,14 +183,16 @@ class Relay:
         batches: dict[TopicPartition, list[Any]] = {}
         counts: dict[str, int] = {}
         for row in rows:
-            topic, key = row["topic"], row["key"].encode()
-            target = TopicPartition(self._settings.topic_prefix + topic, await self._partition(producer, topic, key))
-            record = {"key": key, "value": row["value"], "timestamp": None, "headers": _UNPACK.decode(row["headers"])}
-            builders = batches.setdefault(target, [])
+            _, topic, name, packed, value = row
+            target = self._targets.get((topic, name)) or await self._find_target(producer, topic, name)
+            key, headers = name.encode(), _UNPACK.decode(packed)
+            builders = batches.get(target)
+            if builders is None:
+                builders = batches[target] = [producer.create_batch()]
             # An empty batch takes any one record. A full one refuses the next.
-            if not builders or builders[-1].append(**record) is None:
+            if builders[-1].append(key=key, value=value, timestamp=None, headers=headers) is None:
                 builders.append(producer.create_batch())
-                builders[-1].append(**record)
+                builders[-1].append(key=key, value=value, timestamp=None, headers=headers)
             counts[topic] = counts.get(topic, 0) + 1
         sending = asyncio.gather(
             *(self._send(producer, builders, target) for target, builders in batches.items()), return_exceptions=True
@@ -217,10 +221,16 @@ class Relay:
             points.reach("before_acknowledgement")
             await acknowledged
 
-    async def _partition(self, producer: AIOKafkaProducer, topic: str, key: bytes) -> int:
-        partitions = sorted(await producer.partitions_for(self._settings.topic_prefix + topic))
-        chosen: int = self._partition_of(key, partitions, partitions)
-        return chosen
+    async def _find_target(self, producer: AIOKafkaProducer, topic: str, key: str) -> TopicPartition:
+        """Where a key belongs. Kept, because hashing it takes longer than all else that is done for a record."""
+        full = self._settings.topic_prefix + topic
+        partitions = sorted(await producer.partitions_for(full))
+        if len(self._targets) >= _TARGETS_KEPT:
+            self._targets.clear()
+        target = self._targets[topic, key] = TopicPartition(
+            full, self._partition_of(key.encode(), partitions, partitions)
+        )
+        return target
 
     async def _open_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -230,6 +240,7 @@ class Relay:
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
+        self._targets.clear()
         if producer is not None:
             await stop_client(producer)
 

@@ -8,6 +8,7 @@ from matching import metrics
 from matching.adapters.postgres import StoredPools
 from matching.adapters.requests import PROPOSAL_EXPIRY, TERM_END, DueRequests, Proposals
 from matching.adapters.restoring import PoolRestorer
+from matching.domain import kernel
 from matching.entrypoints.consumer import RegistrationsHandler
 from matching.entrypoints.http import Mentors, build_api
 from matching.entrypoints.pages import ProposalPages
@@ -20,6 +21,7 @@ _PACKAGE_FILE = str(Path(__file__).with_name("__init__.py"))
 
 def build(runtime: Runtime[MatchingSettings]) -> Parts:
     """Wire the service: the only place that knows which adapter serves which port."""
+    kernel.compile_now()
     queries = load_queries(_PACKAGE_FILE)
     settings = runtime.settings
     pages = ProposalPages(_PACKAGE_FILE)

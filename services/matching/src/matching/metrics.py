@@ -18,9 +18,9 @@ from matching.domain.pool import Pool
 
 DECISION_SECONDS = Histogram(
     "mentorstream_matching_decision_seconds",
-    "Time to decide one event.",
+    "Time to decide one event, of every sixteenth event.",
     ["event"],
-    buckets=(0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+    buckets=(0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
 )
 ANSWERS = Counter(
     "mentorstream_matching_answers_total",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +19,6 @@ from matching.domain.values import (
     Match,
     Participant,
     Policy,
-    Profile,
     Program,
     Reason,
     Role,
@@ -28,12 +27,22 @@ from matching.domain.values import (
     Terms,
     Waiting,
 )
+from mentorstream_events.values import Profile
 from mentorstream_runtime.database import columns_of
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
 
 _Row = tuple[Any, ...]
+_PARTICIPANT_COLUMNS: Final = (
+    "program_id", "participant_id", "person_id", "organisation_id", "joined_at", "capacity", "details",
+)  # fmt: skip
+_MATCH_COLUMNS: Final = (
+    "match_id", "program_id", "mentor_id", "mentor_person_id", "mentor_organisation_id", "mentee_id",
+    "mentee_person_id", "mentee_organisation_id", "status", "slot", "capacity", "score", "facets", "shared",
+    "policy_version", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at", "ended_at", "end_reason",
+)  # fmt: skip
+_WAITING_COLUMNS: Final = ("program_id", "participant_id", "organisation_id", "since", "reasons")
 
 
 class _Details(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,14 +168,20 @@ class StoredPools:
             await connection.execute(self._queries["touch_programs"], *columns_of(moved, 3))
 
     async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        new: list[_Row] = []
         rows: list[_Row] = []
         for pool, changes in changed:
             program_id = pool.program.program_id
+            new += [
+                _participant_row(program_id, each, each.capacity, _details(each)) for each in changes.newcomers.values()
+            ]
             rows += [
-                _participant_row(program_id, each, each.capacity, _details(each))
+                _participant_row(program_id, each, each.capacity, _json(_details(each)))
                 for each in changes.participants.values()
             ]
             rows += [_participant_row(program_id, each, 0, None) for each in changes.left.values()]
+        if new:
+            await connection.copy_records_to_table("participant", records=new, columns=_PARTICIPANT_COLUMNS)
         if rows:
             await connection.execute(self._queries["save_participants"], *columns_of(rows, 7))
 
@@ -177,7 +192,7 @@ class StoredPools:
         new = [(pool.program.program_id, match) for pool, changes in changed for match in changes.new_matches.values()]
         if new:
             rows = [_match_row(program_id, match) for program_id, match in new]
-            await connection.execute(self._queries["insert_matches"], *columns_of(rows, 22))
+            await connection.copy_records_to_table("match", records=rows, columns=_MATCH_COLUMNS)
             members = {
                 (match.match_id, side.organisation_id): None
                 for _, match in new
@@ -188,16 +203,22 @@ class StoredPools:
             )
 
     async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        new: list[_Row] = []
         saved: list[_Row] = []
         gone: list[_Row] = []
         for pool, changes in changed:
             program_id = pool.program.program_id
             for participant_id, entry in changes.waiting.items():
+                stored = participant_id in changes.waited
                 if entry is None:
-                    gone.append((program_id, participant_id))
+                    if stored:
+                        gone.append((program_id, participant_id))
+                elif stored:
+                    saved.append(_waiting_row(program_id, entry, _json(entry.reasons)))
                 else:
-                    reasons = _json(entry.reasons)
-                    saved.append((program_id, participant_id, entry.organisation_id, entry.since, reasons))
+                    new.append(_waiting_row(program_id, entry, entry.reasons))
+        if new:
+            await connection.copy_records_to_table("waiting", records=new, columns=_WAITING_COLUMNS)
         if gone:
             await connection.execute(self._queries["drop_waiting"], *columns_of(gone, 2))
         if saved:
@@ -249,19 +270,17 @@ def _participant(row: asyncpg.Record) -> Participant:
     )
 
 
-def _details(participant: Participant) -> str:
-    return _json(
-        _Details(
-            roles=participant.roles,
-            profile=participant.profile,
-            managers=participant.managers,
-            blocks=participant.blocks,
-            credentials=participant.credentials,
-        )
+def _details(participant: Participant) -> _Details:
+    return _Details(
+        roles=participant.roles,
+        profile=cast("Profile", participant.profile),  # no other comes in
+        managers=participant.managers,
+        blocks=participant.blocks,
+        credentials=participant.credentials,
     )
 
 
-def _participant_row(program_id: UUID, participant: Participant, capacity: int, details: str | None) -> _Row:
+def _participant_row(program_id: UUID, participant: Participant, capacity: int, details: object) -> _Row:
     return (
         program_id,
         participant.participant_id,
@@ -318,8 +337,8 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
         match.slot,
         match.capacity,
         match.score,
-        _json(match.facets),
-        _json(match.shared),
+        match.facets,
+        match.shared,
         match.policy_version,
         match.waiting_since,
         match.proposed_at,
@@ -333,6 +352,10 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
 
 def _match_update(match: Match) -> _Row:
     return (match.match_id, match.status, match.confirmed_at, match.ends_at, match.ended_at, match.end_reason)
+
+
+def _waiting_row(program_id: UUID, entry: Waiting, reasons: object) -> _Row:
+    return (program_id, entry.participant_id, entry.organisation_id, entry.since, reasons)
 
 
 def _waiting(row: asyncpg.Record) -> Waiting:

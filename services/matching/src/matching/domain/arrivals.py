@@ -18,7 +18,6 @@ from typing import TypeAlias
 from uuid import UUID
 
 from . import rules, search
-from .availability import offset_minutes
 from .pool import Pool, in_order
 from .values import (
     Changed,
@@ -126,30 +125,32 @@ class _Step:
         policy = program.policy
         mentor = pool.participants[pool.facts.id_at(fit.mentor)]
         mentee = pool.participants[pool.facts.id_at(fit.mentee)]
+        now = pool.now
         match = Match(
             match_id=self.new_match_id(mentor.participant_id, mentee.participant_id),
             mentor=_side(mentor),
             mentee=_side(mentee),
-            status="proposed",
+            status="proposed" if policy.mentor_consent else "confirmed",
             slot=pool.free_slot(mentor.participant_id),
             capacity=mentor.capacity,
             score=fit.score,
             facets=fit.facets(policy.weights),
-            shared=search.common_ground(pool, mentor, mentee),
+            # It is for the page where the mentor answers.
+            shared=search.common_ground(pool, mentor, mentee) if policy.mentor_consent else Shared(),
             policy_version=policy.version,
             waiting_since=since,
-            proposed_at=pool.now,
-            expires_at=pool.now + timedelta(days=policy.proposal_days) if policy.mentor_consent else None,
+            proposed_at=now,
+            expires_at=now + timedelta(days=policy.proposal_days) if policy.mentor_consent else None,
+            confirmed_at=None if policy.mentor_consent else now,
+            ends_at=None if policy.mentor_consent else self._end(),
         )
-        if not policy.mentor_consent:
-            match = self._confirmed(match)
         pool.stop_waiting(mentee.participant_id)
         pool.add_match(match)
         self.decisions.append(Proposed(match) if policy.mentor_consent else Confirmed(match))
 
     def confirm(self, match: Match) -> None:
         """A proposal becomes a match."""
-        confirmed = self._confirmed(match)
+        confirmed = replace(match, status="confirmed", confirmed_at=self.pool.now, ends_at=self._end())
         self.pool.replace_match(confirmed)
         self.decisions.append(Confirmed(confirmed))
 
@@ -183,10 +184,9 @@ class _Step:
         if mentee is not None and mentee.is_mentee and self.pool.match_of_mentee(participant_id) is None:
             self.seek(participant_id, since)
 
-    def _confirmed(self, match: Match) -> Match:
-        now = self.pool.now
-        ends_at = now + timedelta(weeks=self.pool.program.terms.weeks)
-        return replace(match, status="confirmed", confirmed_at=now, ends_at=ends_at)
+    def _end(self) -> datetime:
+        """When a match that begins now ends."""
+        return self.pool.now + timedelta(weeks=self.pool.program.terms.weeks)
 
 
 def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Program) -> list[Decision]:
@@ -212,9 +212,11 @@ def register(pool: Pool, now: datetime, new_match_id: NewMatchId, participant: P
     """Somebody joined. Somebody who is here already is taken as updated: a registration carries all there is."""
     if participant.participant_id in pool.participants:
         return update(pool, now, new_match_id, participant)
-    offset_minutes(participant.profile.zone, now)  # refuses an unknown zone while nothing has changed
+    pool.check_zone(participant.profile.zone)  # refuses while nothing has changed
     step = _Step.begin(pool, now, new_match_id)
-    pool.put_participant(replace(participant, joined_at=pool.now))
+    if participant.joined_at != pool.now:
+        participant = replace(participant, joined_at=pool.now)
+    pool.put_participant(participant)
     if participant.is_mentee:
         step.seek(participant.participant_id, pool.now)
     if participant.is_mentor:
@@ -234,7 +236,7 @@ def update(pool: Pool, now: datetime, new_match_id: NewMatchId, participant: Par
         raise Contradiction("unknown_participant", f"participant {participant_id} is not in the program")
     if before.person_id != participant.person_id:
         raise Contradiction("other_person", f"participant {participant_id} belongs to another person")
-    offset_minutes(participant.profile.zone, now)
+    pool.check_zone(participant.profile.zone)
     step = _Step.begin(pool, now, new_match_id)
     pool.put_participant(replace(participant, joined_at=before.joined_at))
 

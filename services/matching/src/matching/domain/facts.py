@@ -1,30 +1,37 @@
-"""What rules and score look at, as arrays: one row for each participant, one column for each fact.
+"""What rules and score look at, as one table: a row for each participant, a column for each fact.
 
-A new mentee is held against all free mentors in a few array operations instead of a loop. Tags, languages and persons
-become small codes in the order in which they were met, so nothing that is decided may depend on a code's value: rules
-and score only count what is equal or common. Knows nothing of matches but how many places they leave.
+The table is one block of 64-bit integers, so that the compiled search (see `kernel`) is handed one array and a person
+lies in a few cache lines; rules and score see columns of it. Tags, languages and persons become small codes in the
+order in which they were met, so nothing that is decided may depend on a code's value: rules and score only count what
+is equal or common. Knows nothing of matches but how many places they leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from functools import lru_cache, partial
+from operator import gt
+from struct import Struct
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
-from . import availability
+from . import availability, kernel
 from .values import Participant, Skill
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Counts: TypeAlias = npt.NDArray[np.int64]
 
-MANAGERS: Final = 10
+MANAGERS: Final = kernel.MANAGERS_WIDTH
 NOBODY: Final = -1
-_FIRST_ROWS: Final = 64
+_NO_MANAGERS: Final = (NOBODY,) * MANAGERS
+_FIRST_ROWS: Final = 32
+_FIRST_WIDTHS: Final = (1, 1, 1, 1, 1, 4, 4)  # words for each set of tags, then for levels offered and wanted
+_LOW_WORD: Final = 0xFFFF_FFFF_FFFF_FFFF
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -34,191 +41,219 @@ def microseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=50_000)
 def term(text: str) -> str:
     """How tags are compared: without regard to case and outer blanks."""
     return text.strip().casefold()
 
 
+@lru_cache(maxsize=2_000)
 def language(tag: str) -> str:
     """How languages are compared: en-GB and en-US can talk to each other."""
     return tag.split("-", 1)[0].lower()
 
 
-def _grown(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    larger = np.zeros(shape, array.dtype)
-    larger[tuple(slice(size) for size in array.shape)] = array
-    return larger
-
-
-class Codes:
+class Codes(dict[object, int]):
     """A code for each thing met, from 0."""
 
-    def __init__(self) -> None:
-        self._codes: dict[object, int] = {}
+    def __missing__(self, thing: object) -> int:
+        code = self[thing] = len(self)
+        return code
 
-    def __getitem__(self, thing: object) -> int:
-        return self._codes.setdefault(thing, len(self._codes))
 
-    def optional(self, text: str | None) -> int:
-        """The code of a tag; NOBODY where there is none."""
-        return NOBODY if text is None else self[term(text)]
+class TagCodes(dict[str, int]):
+    """The code of a tag, however it is written: tags that compare equal have one code."""
+
+    def __init__(self, compared_as: Callable[[str], str]) -> None:
+        super().__init__()
+        self._compared_as = compared_as
+        self._codes = Codes()
+
+    def __missing__(self, tag: str) -> int:
+        code = self[tag] = self._codes[self._compared_as(tag)]
+        return code
+
+    def optional(self, tag: str | None) -> int:
+        """NOBODY where there is none."""
+        return NOBODY if tag is None else self[tag]
 
 
 class TagSets:
-    """A set of tags for each row, as bits."""
+    """A set of tags for each row, as bits. `words` and `sizes` are columns of the table."""
 
-    def __init__(self) -> None:
-        self._codes = Codes()
-        self.words = np.zeros((_FIRST_ROWS, 1), np.uint64)
-        self.sizes = np.zeros(_FIRST_ROWS, np.int64)
+    def __init__(self, compared_as: Callable[[str], str], widen: Callable[[int], None]) -> None:
+        self._codes = TagCodes(compared_as)
+        self._widen = widen
+        self.words = np.zeros((0, 1), np.uint64)
+        self.sizes = np.zeros(0, np.int64)
 
-    def grow(self, rows: int) -> None:
-        self.words = _grown(self.words, (rows, self.words.shape[1]))
-        self.sizes = _grown(self.sizes, (rows,))
-
-    def put(self, row: int, tags: Iterable[str]) -> None:
-        """Replace the row's set."""
-        codes = {self._codes[tag] for tag in tags}
-        packed = self._pack(codes)
-        self.words[row] = packed
-        self.sizes[row] = len(codes)
+    def bits(self, tags: Iterable[str]) -> int:
+        """A set as one integer, however wide."""
+        codes, bits = self._codes, 0
+        for tag in tags:
+            bits |= 1 << codes[tag]
+        return bits
 
     def pack(self, tags: Iterable[str]) -> npt.NDArray[np.uint64]:
-        """A set that belongs to no row, as one row of words."""
-        return self._pack({self._codes[tag] for tag in tags})
+        """A set that belongs to no row, as words like those of rows."""
+        bits = self.bits(tags)
+        self._widen(-(-bits.bit_length() // 64))
+        return np.frombuffer(bits.to_bytes(8 * self.words.shape[1], "little"), dtype="<u8")
 
     def common(self, left: Rows, right: Rows) -> Counts:
         """How many tags the sets of each pair of rows share; one side may be a single row."""
         common: Counts = np.bitwise_count(self.words[left] & self.words[right]).sum(axis=1, dtype=np.int64)
         return common
 
-    def _pack(self, codes: set[int]) -> npt.NDArray[np.uint64]:
-        bits = sum(1 << code for code in codes)
-        width = self.words.shape[1]
-        needed = -(-bits.bit_length() // 64)
-        if needed > width:
-            width = max(needed, 2 * width)
-            self.words = _grown(self.words, (len(self.words), width))
-        return np.frombuffer(bits.to_bytes(width * 8, "little"), dtype="<u8")
-
 
 class SkillLevels:
-    """Offered and wanted levels, 0 to 5, for each row and skill."""
+    """Offered and wanted levels, 0 to 5, for each row and skill, as bytes. All arrays are columns of the table."""
 
     def __init__(self) -> None:
-        self._codes = Codes()
-        self._offers = np.zeros((_FIRST_ROWS, 32), np.uint8)
-        self._wants = np.zeros((_FIRST_ROWS, 32), np.uint8)
-        self.offered = np.zeros(_FIRST_ROWS, np.int64)
-        self.wanted = np.zeros(_FIRST_ROWS, np.int64)
+        self._codes = TagCodes(term)
+        self.offers = np.zeros((0, 8), np.uint8)
+        self.wants = np.zeros((0, 8), np.uint8)
+        self.offered = np.zeros(0, np.int64)
+        self.wanted = np.zeros(0, np.int64)
 
-    def grow(self, rows: int) -> None:
-        width = self._offers.shape[1]
-        self._offers, self._wants = _grown(self._offers, (rows, width)), _grown(self._wants, (rows, width))
-        self.offered, self.wanted = _grown(self.offered, (rows,)), _grown(self.wanted, (rows,))
-
-    def put(self, row: int, offers: Iterable[Skill], wants: Iterable[Skill]) -> None:
-        """Replace the row's levels. Of a skill named twice the higher level counts."""
-        offered, wanted = self._coded(offers), self._coded(wants)
-        highest = max((*offered, *wanted), default=0)
-        if highest >= self._offers.shape[1]:
-            width = max(highest + 1, 2 * self._offers.shape[1])
-            self._offers = _grown(self._offers, (len(self._offers), width))
-            self._wants = _grown(self._wants, (len(self._wants), width))
-        for matrix, levels in ((self._offers, offered), (self._wants, wanted)):
-            matrix[row] = 0
-            for code, level in levels.items():
-                matrix[row, code] = level
-        self.offered[row] = sum(offered.values())
-        self.wanted[row] = sum(wanted.values())
-
-    def covered(self, mentors: Rows, mentees: Rows) -> Counts:
-        """For each pair the sum, over the skills wanted, of the lower of wanted and offered level."""
-        if len(mentees) == 1:
-            wants = self._wants[mentees[0]]
-            columns = np.flatnonzero(wants)
-            lower = np.minimum(self._offers[mentors[:, None], columns], wants[columns])
-        elif len(mentors) == 1:
-            offers = self._offers[mentors[0]]
-            columns = np.flatnonzero(offers)
-            lower = np.minimum(self._wants[mentees[:, None], columns], offers[columns])
-        else:
-            lower = np.minimum(self._offers[mentors], self._wants[mentees])
-        covered: Counts = lower.sum(axis=1, dtype=np.int64)
-        return covered
+    def packed(self, skills: Iterable[Skill], width: int) -> bytearray:
+        """Levels by the skills' codes, `width` of them or as many as it needs. Of a skill named twice the higher."""
+        codes, levels = self._codes, bytearray(width)
+        for skill in skills:
+            code, level = codes[skill.skill], skill.level
+            if code >= len(levels):
+                levels.extend(bytes(code + 1 - len(levels)))
+            levels[code] = max(level, levels[code])
+        return levels
 
     def levels(self, rows: Rows) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         """What those rows offer and what they want, by skill."""
-        return self._offers[rows], self._wants[rows]
+        return self.offers[rows], self.wants[rows]
 
-    def _coded(self, skills: Iterable[Skill]) -> dict[int, int]:
-        levels: dict[int, int] = {}
-        for skill in skills:
-            code = self._codes[term(skill.skill)]
-            levels[code] = max(skill.level, levels.get(code, 0))
-        return levels
+    def covered(self, mentors: Rows, mentees: Rows) -> Counts:
+        """For each pair the sum, over the skills wanted, of the lower of wanted and offered level."""
+        covered: Counts = np.minimum(self.offers[mentors], self.wants[mentees]).sum(axis=1, dtype=np.int64)
+        return covered
+
+
+class RowList:
+    """Rows in no order, as an array that the compiled search reads: the first `count` of `rows`."""
+
+    def __init__(self) -> None:
+        self.rows = np.zeros(_FIRST_ROWS, np.int64)
+        self.count = 0
+        self._cells = self.rows.data
+        self._place_of: dict[int, int] = {}
+
+    def put(self, row: int, *, there: bool) -> None:
+        """Have the row in the list, or have it not."""
+        place = self._place_of.get(row)
+        if there == (place is not None):
+            return
+        if place is None:
+            if self.count == len(self.rows):
+                self.rows = np.concatenate((self.rows, np.zeros_like(self.rows)))
+                self._cells = self.rows.data
+            self._cells[self.count] = row
+            self._place_of[row] = self.count
+            self.count += 1
+        else:
+            self.count -= 1
+            last = self._cells[self.count]
+            self._cells[place] = last
+            self._place_of[last] = place
+            del self._place_of[row]
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._place_of
+
+    def sorted(self) -> Rows:
+        """The rows, ascending."""
+        return np.sort(self.rows[: self.count])
 
 
 class Facts:
     """Everybody's facts. A row is given back when its participant leaves."""
 
-    _COLUMNS: Final = (
-        "mentor", "free", "capacity", "live", "free_since", "waiting", "waiting_since", "known", "id_high", "id_low",
-        "person", "organisation", "style", "industry", "seniority", "managers", "hours",
-    )  # fmt: skip
-
     def __init__(self) -> None:
         self.row_of: dict[UUID, int] = {}
         self.ids: list[UUID | None] = []
         self._given_back: list[int] = []
-        self.mentor = np.zeros(_FIRST_ROWS, np.bool_)
-        self.capacity = np.zeros(_FIRST_ROWS, np.int64)
-        self.live = np.zeros(_FIRST_ROWS, np.int64)
-        self.free = np.zeros(_FIRST_ROWS, np.int64)  # places left; 0 for who is no mentor
-        self.free_since = np.zeros(_FIRST_ROWS, np.int64)
-        self.waiting = np.zeros(_FIRST_ROWS, np.bool_)
-        self.waiting_since = np.zeros(_FIRST_ROWS, np.int64)
-        self.known = np.zeros(_FIRST_ROWS, np.int64)  # bits of the rules that a waiting mentee was told of
-        self.id_high = np.zeros(_FIRST_ROWS, np.uint64)
-        self.id_low = np.zeros(_FIRST_ROWS, np.uint64)
-        self.person = np.zeros(_FIRST_ROWS, np.int64)
-        self.organisation = np.zeros(_FIRST_ROWS, np.int64)
-        self.style = np.zeros(_FIRST_ROWS, np.int64)
-        self.industry = np.zeros(_FIRST_ROWS, np.int64)
-        self.seniority = np.zeros(_FIRST_ROWS, np.int64)
-        self.managers = np.zeros((_FIRST_ROWS, MANAGERS), np.int64)
-        self.hours = np.zeros((_FIRST_ROWS, availability.WORDS), np.uint64)
-        self.languages, self.credentials = TagSets(), TagSets()
-        self.goals, self.interests, self.values = TagSets(), TagSets(), TagSets()
+        self.languages, self.credentials, self.goals, self.interests, self.values = (
+            TagSets(compared_as, partial(self._widen_region, region))
+            for region, compared_as in enumerate((language, term, term, term, term))
+        )
         self.skills = SkillLevels()
-        self.persons, self._organisations, self._styles, self._industries = Codes(), Codes(), Codes(), Codes()
+        self.persons, self._organisations = Codes(), Codes()
+        self._styles, self._industries = TagCodes(term), TagCodes(term)
         self._blocks: dict[int, frozenset[int]] = {}  # row: persons that its participant blocks
         self._blocked_by: dict[int, set[int]] = {}  # person: rows that block them
         self._paired: dict[int, set[int]] = {}  # person: persons they were ever matched with
+        self.mentor_rows, self.free_rows, self.waiting_list = RowList(), RowList(), RowList()
+        self.table = np.zeros((0, kernel.FIXED), np.int64)
+        self._offsets: list[int] = []
+        self._widths: tuple[int, ...] = ()
+        self._shape(_FIRST_ROWS, _FIRST_WIDTHS)
 
     def put(self, participant: Participant, bits: int) -> int:
         """Add a participant or replace what is known of them; `bits` are their hours. Returns their row."""
+        profile, persons = participant.profile, self.persons
+        sets = (
+            self.languages.bits(profile.languages),
+            self.credentials.bits(participant.credentials),
+            self.goals.bits(profile.goals),
+            self.interests.bits(profile.interests),
+            self.values.bits(profile.values),
+        )
+        offers = self.skills.packed(profile.offers, 8 * self._widths[kernel.OFFERS])
+        wants = self.skills.packed(profile.wants, 8 * self._widths[kernel.WANTS])
         row = self.row_of.get(participant.participant_id)
         if row is None:
             row = self._take_row(participant.participant_id)
-        profile, persons = participant.profile, self.persons
-        self.mentor[row] = participant.is_mentor
-        self.capacity[row] = participant.capacity if participant.is_mentor else 0
-        self.free[row] = max(0, self.capacity[row] - self.live[row])
-        self.person[row] = persons[participant.person_id]
-        self.organisation[row] = self._organisations[participant.organisation_id]
-        self.style[row] = self._styles.optional(profile.style)
-        self.industry[row] = self._industries.optional(profile.industry)
-        self.seniority[row] = profile.seniority
-        self.languages.put(row, map(language, profile.languages))
-        self.credentials.put(row, map(term, participant.credentials))
-        self.goals.put(row, map(term, profile.goals))
-        self.interests.put(row, map(term, profile.interests))
-        self.values.put(row, map(term, profile.values))
-        self.skills.put(row, profile.offers, profile.wants)
-        self.put_hours(row, bits)
-        self.put_managers(row, participant.managers)
-        self._put_blocks(row, frozenset(persons[person] for person in participant.blocks))
+        is_mentor, number = participant.is_mentor, participant.participant_id.int
+        managers = [persons[person] for person in participant.managers[:MANAGERS]]
+        widths = self._widths
+        levels = max(len(offers), len(wants)) + 7 >> 3
+        needed = (*[-(-each.bit_length() // 64) for each in sets], levels, levels)
+        if any(map(gt, needed, widths)):  # codes that were not met before
+            self._widen(needed)
+            widths = self._widths
+        languages, credentials, goals, interests, values = sets
+        self._profile.pack_into(
+            self._bytes,
+            row * self._row_bytes + 8 * kernel.PROFILE,
+            number >> 64,
+            number & _LOW_WORD,
+            is_mentor,
+            participant.capacity if is_mentor else 0,
+            persons[participant.person_id],
+            self._organisations[participant.organisation_id],
+            self._styles.optional(profile.style),
+            self._industries.optional(profile.industry),
+            profile.seniority,
+            sum(offers),
+            sum(wants),
+            languages.bit_count(),
+            credentials.bit_count(),
+            goals.bit_count(),
+            interests.bit_count(),
+            values.bit_count(),
+            *managers,
+            *_NO_MANAGERS[len(managers) :],
+            bits.to_bytes(8 * kernel.HOURS_WIDTH, "little"),
+            languages.to_bytes(8 * widths[kernel.LANGUAGES], "little"),
+            credentials.to_bytes(8 * widths[kernel.CREDENTIALS], "little"),
+            goals.to_bytes(8 * widths[kernel.GOALS], "little"),
+            interests.to_bytes(8 * widths[kernel.INTERESTS], "little"),
+            values.to_bytes(8 * widths[kernel.VALUES], "little"),
+            offers,
+            wants,
+        )
+        if is_mentor or row in self.mentor_rows:
+            self.mentor_rows.put(row, there=is_mentor)
+            self._count_free(row)
+        if self._blocks or participant.blocks:
+            self._put_blocks(row, frozenset([persons[person] for person in participant.blocks]))
         return row
 
     def put_hours(self, row: int, bits: int) -> None:
@@ -228,32 +263,42 @@ class Facts:
     def put_managers(self, row: int, managers: tuple[UUID, ...]) -> None:
         """Replace a row's managers, nearest first."""
         codes = [self.persons[person] for person in managers[:MANAGERS]]
-        self.managers[row] = codes + [NOBODY] * (MANAGERS - len(codes))
+        self.managers[row] = [*codes, *_NO_MANAGERS[len(codes) :]]
 
     def drop(self, participant_id: UUID) -> None:
         """Forget a participant who left. That they were paired stays known."""
         row = self.row_of.pop(participant_id)
         self._put_blocks(row, frozenset())
-        self.mentor[row] = self.waiting[row] = False
-        self.live[row] = self.free[row] = 0
+        self.table[row] = 0
+        for rows in (self.mentor_rows, self.free_rows, self.waiting_list):
+            rows.put(row, there=False)
         self.ids[row] = None
         self._given_back.append(row)
 
     def add_live(self, row: int, change: int, since: datetime) -> None:
         """A place of the mentor was taken (+1) or given back (-1)."""
-        self.live[row] += change
-        self.free[row] = max(0, self.capacity[row] - self.live[row])
+        self._cells[row * self._width + kernel.LIVE] += change
+        self._count_free(row)
         self.touch(row, since)
 
     def touch(self, row: int, since: datetime) -> None:
         """The last time something began or ended for the mentor: who was left alone longest goes first in a tie."""
-        self.free_since[row] = max(self.free_since[row], microseconds(since))
+        place = row * self._width + kernel.FREE_SINCE
+        instant = microseconds(since)
+        if instant > self._cells[place]:
+            self._cells[place] = instant
 
     def put_waiting(self, row: int, since: datetime | None, known: int = 0) -> None:
         """The row waits since then, knowing those rules (bits); None: it does not wait."""
-        self.waiting[row] = since is not None
-        self.waiting_since[row] = 0 if since is None else microseconds(since)
-        self.known[row] = known
+        cells, start = self._cells, row * self._width
+        cells[start + kernel.WAITING] = since is not None
+        cells[start + kernel.WAITING_SINCE] = 0 if since is None else microseconds(since)
+        cells[start + kernel.KNOWN] = known
+        self.waiting_list.put(row, there=since is not None)
+
+    def free_places(self, row: int) -> int:
+        """How many more mentees the row's mentor has room for."""
+        return self._cells[row * self._width + kernel.FREE]
 
     def pair(self, one: UUID, other: UUID) -> None:
         """Two persons were matched; they never are again."""
@@ -263,12 +308,14 @@ class Facts:
 
     def paired_with(self, row: int) -> set[int]:
         """Codes of the persons that the row's person was ever matched with."""
-        return self._paired.get(int(self.person[row]), set())
+        return self._paired.get(self._person_at(row), set())
 
     def blocked_with(self, row: int) -> set[int]:
         """Codes of the persons that the row's person blocks or is blocked by."""
-        blockers = self._blocked_by.get(int(self.person[row]), ())
-        return {*self._blocks.get(row, ()), *(int(self.person[blocker]) for blocker in blockers)}
+        if not self._blocks:
+            return set()
+        blockers = self._blocked_by.get(self._person_at(row), ())
+        return {*self._blocks.get(row, ()), *(self._person_at(blocker) for blocker in blockers)}
 
     def common_minutes(self, left: Rows, right: Rows) -> Counts:
         """Minutes of the week that each pair of rows shares; one side may be a single row."""
@@ -277,15 +324,15 @@ class Facts:
 
     def mentors(self) -> Rows:
         """Rows of all mentors."""
-        return np.flatnonzero(self.mentor)
+        return self.mentor_rows.sorted()
 
     def free_mentors(self) -> Rows:
         """Rows of mentors with a place left."""
-        return np.flatnonzero(self.free)
+        return self.free_rows.sorted()
 
     def waiting_rows(self) -> Rows:
         """Rows of waiting mentees, in no order that means anything."""
-        return np.flatnonzero(self.waiting)
+        return self.waiting_list.sorted()
 
     def id_at(self, row: int) -> UUID:
         """Whose row it is. Raises LookupError for a row that was given back."""
@@ -293,6 +340,15 @@ class Facts:
         if participant_id is None:
             raise LookupError(f"row {row} is nobody's")
         return participant_id
+
+    def _person_at(self, row: int) -> int:
+        return self._cells[row * self._width + kernel.PERSON]
+
+    def _count_free(self, row: int) -> None:
+        cells, start = self._cells, row * self._width
+        free = cells[start + kernel.CAPACITY] - cells[start + kernel.LIVE]
+        cells[start + kernel.FREE] = max(free, 0)
+        self.free_rows.put(row, there=free > 0)
 
     def _put_blocks(self, row: int, blocked: frozenset[int]) -> None:
         for person in self._blocks.pop(row, frozenset()):
@@ -306,21 +362,73 @@ class Facts:
         if self._given_back:
             row = self._given_back.pop()
             self.ids[row] = participant_id
-            self.free_since[row] = 0
         else:
             row = len(self.ids)
-            if row == len(self.mentor):
-                self._grow(2 * row)
+            if row == len(self.table):
+                self._shape(2 * row, self._widths)
             self.ids.append(participant_id)
         self.row_of[participant_id] = row
-        self.id_high[row] = participant_id.int >> 64
-        self.id_low[row] = participant_id.int & 0xFFFF_FFFF_FFFF_FFFF
         return row
 
-    def _grow(self, rows: int) -> None:
-        for name in self._COLUMNS:
-            column = getattr(self, name)
-            setattr(self, name, _grown(column, (rows, *column.shape[1:])))
-        for tags in (self.languages, self.credentials, self.goals, self.interests, self.values):
-            tags.grow(rows)
-        self.skills.grow(rows)
+    def _widen_region(self, region: int, words: int) -> None:
+        if words > self._widths[region]:
+            self._widen(tuple(words if each == region else 0 for each in range(kernel.REGIONS)))
+
+    def _widen(self, needed: tuple[int, ...]) -> None:
+        """Make room for at least so many words in each region."""
+        self._shape(
+            len(self.table),
+            tuple(
+                width if least <= width else max(least, 2 * width)
+                for least, width in zip(needed, self._widths, strict=True)
+            ),
+        )
+
+    def _shape(self, rows: int, widths: tuple[int, ...]) -> None:
+        """Give the table so many rows and words for each region, and every view of it a new place."""
+        offsets = [kernel.FIXED + sum(widths[:region]) for region in range(kernel.REGIONS)]
+        table = np.zeros((rows, kernel.FIXED + sum(widths)), np.int64)
+        if self.ids:
+            count = len(self.table)
+            table[:count, : kernel.FIXED] = self.table[:, : kernel.FIXED]
+            for offset, before, width in zip(offsets, self._offsets, self._widths, strict=True):
+                table[:count, offset : offset + width] = self.table[:, before : before + width]
+        self.table, self._offsets, self._widths = table, offsets, widths
+        self.regions = [number for pair in zip(offsets, widths, strict=True) for number in pair]
+        self._width = table.shape[1]
+        self._row_bytes = 8 * self._width
+        self._bytes = table.data.cast("B")
+        self._cells = self._bytes.cast("q")
+        self._profile = Struct(
+            f"<QQ{kernel.HOURS - kernel.PROFILE - 2}q{8 * kernel.HOURS_WIDTH}s" + "".join(f"{8 * w}s" for w in widths)
+        )
+        self._show_columns()
+
+    def _show_columns(self) -> None:
+        table = self.table
+        self.live, self.free, self.free_since = (table[:, c] for c in (kernel.LIVE, kernel.FREE, kernel.FREE_SINCE))
+        self.waiting, self.waiting_since = _truths(table, kernel.WAITING), table[:, kernel.WAITING_SINCE]
+        self.known = table[:, kernel.KNOWN]  # bits of the rules that a waiting mentee was told of
+        words = table.view(np.uint64)
+        self.id_high, self.id_low = words[:, kernel.ID_HIGH], words[:, kernel.ID_LOW]
+        self.mentor, self.capacity = _truths(table, kernel.MENTOR), table[:, kernel.CAPACITY]
+        self.person, self.organisation = table[:, kernel.PERSON], table[:, kernel.ORGANISATION]
+        self.style, self.industry = table[:, kernel.STYLE], table[:, kernel.INDUSTRY]
+        self.seniority = table[:, kernel.SENIORITY]
+        self.managers = table[:, kernel.MANAGERS : kernel.MANAGERS + MANAGERS]
+        self.hours = words[:, kernel.HOURS : kernel.HOURS + kernel.HOURS_WIDTH]
+        tags = (self.languages, self.credentials, self.goals, self.interests, self.values)
+        for place, (each, offset, width) in enumerate(zip(tags, self._offsets, self._widths, strict=False)):
+            each.words = words[:, offset : offset + width]
+            each.sizes = table[:, kernel.SIZES + place]
+        skills = self.skills
+        skills.offered, skills.wanted = table[:, kernel.OFFERED], table[:, kernel.WANTED]
+        skills.offers, skills.wants = (
+            table[:, self._offsets[region] : self._offsets[region] + self._widths[region]].view(np.uint8)
+            for region in (kernel.OFFERS, kernel.WANTS)
+        )
+
+
+def _truths(table: Counts, column: int) -> Mask:
+    """A column of 0 and 1 as truth values: the lowest byte of each, as all machines that we run on store them."""
+    return table[:, column : column + 1].view(np.bool_)[:, 0]

@@ -9,30 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import numpy as np
+import numpy.typing as npt
 
 from .availability import offset_minutes, week_bits
 from .facts import Facts, Rows
 from .rules import RULE_BIT
-from .values import Match, Participant, Program, Waiting
+from .values import Match, Participant, Policy, Program, Waiting
+
+_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(slots=True)
 class Changes:
     """What a flush has to store. The values are the newest; None means that the thing is gone.
 
-    `left` are people who left, as they were last: somebody may come and go before anything is stored.
+    `newcomers` and `new_matches` are not stored yet. `waited` are those of `waiting` of whom it is stored that they
+    wait. `left` are people who left, as they were last: somebody may come and go before anything is stored.
     """
 
     program: bool = False
+    newcomers: dict[UUID, Participant] = field(default_factory=dict)
     participants: dict[UUID, Participant] = field(default_factory=dict)
     left: dict[UUID, Participant] = field(default_factory=dict)
     new_matches: dict[UUID, Match] = field(default_factory=dict)
     matches: dict[UUID, Match] = field(default_factory=dict)
     waiting: dict[UUID, Waiting | None] = field(default_factory=dict)
+    waited: set[UUID] = field(default_factory=set)
 
 
 class Pool:
@@ -47,10 +54,12 @@ class Pool:
         self.matches: dict[UUID, Match] = {}
         self.waiting: dict[UUID, Waiting] = {}
         self.changes = Changes()
+        self.rulebook: tuple[Policy, list[int], npt.NDArray[np.int64]] | None = None  # what `search` made of the policy
         self._by_mentor: dict[UUID, dict[UUID, Match]] = {}
         self._by_mentee: dict[UUID, UUID] = {}
-        self._by_person: dict[UUID, set[UUID]] = {}
+        self._by_person: dict[UUID, tuple[UUID, ...]] = {}
         self._offsets: dict[str, int] = {}
+        self._next_hour = self._this_hour() + _HOUR
 
     @classmethod
     def restored(
@@ -87,14 +96,16 @@ class Pool:
         """
         if time <= self.now:
             return False
-        before, self.now = self._this_hour(), time
-        hour = self._this_hour()
-        if hour == before:
+        self.now = time
+        if time < self._next_hour:
             return False
-        zones = {participant.profile.zone for participant in self.participants.values()}
-        offsets = {zone: offset_minutes(zone, hour) for zone in zones}
+        hour = self._this_hour()
+        self._next_hour = hour + _HOUR
+        offsets = {zone: offset_minutes(zone, hour) for zone in self._offsets}
         moved = {zone for zone, offset in offsets.items() if offset != self._offsets[zone]}
-        self._offsets = offsets  # without those of people who left: a pool from the database has none either
+        self._offsets = offsets
+        if moved:  # without those of people who left: a pool from the database has none either
+            moved &= {participant.profile.zone for participant in self.participants.values()}
         for participant in self.participants.values():
             if participant.profile.zone in moved:
                 self.facts.put_hours(self.facts.row_of[participant.participant_id], self._bits(participant))
@@ -108,28 +119,42 @@ class Pool:
     def put_participant(self, participant: Participant) -> None:
         """Add a participant, or replace all that is known of one. Raises Contradiction("unknown_zone")."""
         bits = self._bits(participant)  # may refuse, so it comes before anything is changed
+        participant_id, person_id = participant.participant_id, participant.person_id
         row = self.facts.put(participant, bits)
         self.facts.touch(row, participant.joined_at)
-        self.participants[participant.participant_id] = participant
-        self.left.discard(participant.participant_id)
-        self._by_person.setdefault(participant.person_id, set()).add(participant.participant_id)
-        self.changes.participants[participant.participant_id] = participant
-        self.changes.left.pop(participant.participant_id, None)
+        if participant_id in self.participants:
+            self._store(participant)
+            return
+        self.participants[participant_id] = participant
+        known = self._by_person.get(person_id)
+        self._by_person[person_id] = (participant_id,) if known is None else (*known, participant_id)
+        if participant_id in self.left:
+            self.left.discard(participant_id)
+            self.changes.left.pop(participant_id, None)
+            self.changes.participants[participant_id] = participant
+        else:
+            self.changes.newcomers[participant_id] = participant
+
+    def check_zone(self, zone: str) -> None:
+        """Raise Contradiction("unknown_zone") for a zone that nobody could be put in with."""
+        if zone not in self._offsets:
+            offset_minutes(zone, self.now)
 
     def put_managers(self, participant: Participant, managers: tuple[UUID, ...]) -> None:
         """Replace a participant's managers only."""
         changed = replace(participant, managers=managers)
         self.facts.put_managers(self.facts.row_of[participant.participant_id], managers)
-        self.participants[participant.participant_id] = changed
-        self.changes.participants[participant.participant_id] = changed
+        self._store(changed)
 
     def remove_participant(self, participant_id: UUID) -> None:
         """Forget a participant's details; that they were here, and with whom they were paired, stays known."""
         participant = self.participants.pop(participant_id)
         self.stop_waiting(participant_id)
         self.facts.drop(participant_id)
-        self._by_person[participant.person_id].discard(participant_id)
+        known = self._by_person[participant.person_id]
+        self._by_person[participant.person_id] = tuple(each for each in known if each != participant_id)
         self.left.add(participant_id)
+        self.changes.newcomers.pop(participant_id, None)
         self.changes.participants.pop(participant_id, None)
         self.changes.left[participant_id] = participant
 
@@ -160,14 +185,15 @@ class Pool:
         """A mentee waits, or waits for other reasons."""
         known = sum(RULE_BIT[reason.rule] for reason in entry.reasons)
         self.facts.put_waiting(self.facts.row_of[entry.participant_id], entry.since, known)
+        self._note_waiting(entry.participant_id, entry)
         self.waiting[entry.participant_id] = entry
-        self.changes.waiting[entry.participant_id] = entry
 
     def stop_waiting(self, participant_id: UUID) -> None:
         """A mentee does not wait any more, or never did."""
-        if self.waiting.pop(participant_id, None) is not None:
+        if participant_id in self.waiting:
+            self._note_waiting(participant_id, None)
+            del self.waiting[participant_id]
             self.facts.put_waiting(self.facts.row_of[participant_id], None)
-            self.changes.waiting[participant_id] = None
 
     def matches_of_mentor(self, participant_id: UUID) -> list[Match]:
         """Live matches in which the participant mentors, in the order in which the mentees joined."""
@@ -190,11 +216,24 @@ class Pool:
 
     def free_places(self, participant_id: UUID) -> int:
         """How many more mentees the mentor has room for."""
-        return int(self.facts.free[self.facts.row_of[participant_id]])
+        return self.facts.free_places(self.facts.row_of[participant_id])
 
     def rows(self, participant_ids: Collection[UUID]) -> Rows:
         """Their rows in `facts`."""
         return np.array([self.facts.row_of[each] for each in participant_ids], np.intp)
+
+    def _store(self, participant: Participant) -> None:
+        """Somebody who is here has other details."""
+        participant_id, changes = participant.participant_id, self.changes
+        self.participants[participant_id] = participant
+        stored = changes.newcomers if participant_id in changes.newcomers else changes.participants
+        stored[participant_id] = participant
+
+    def _note_waiting(self, participant_id: UUID, entry: Waiting | None) -> None:
+        changes = self.changes
+        if participant_id not in changes.waiting and participant_id in self.waiting:
+            changes.waited.add(participant_id)
+        changes.waiting[participant_id] = entry
 
     def _count_match(self, match: Match) -> None:
         self.facts.pair(match.mentor.person_id, match.mentee.person_id)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from .facts import Facts, Mask, Rows, term
+from .facts import Facts, Mask, Rows
 from .score import SCALE, total_points
 from .values import Policy, RuleName
 
@@ -47,7 +47,7 @@ def credentials(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> M
     """The mentor holds all that the policy asks of mentors."""
     if not policy.mentor_credentials:
         return _all(mentors, mentees)
-    needed = facts.credentials.pack(map(term, policy.mentor_credentials))
+    needed = facts.credentials.pack(policy.mentor_credentials)
     held: Mask = ((facts.credentials.words[mentors] & needed) == needed).all(axis=1)
     return held & _all(mentors, mentees)
 

@@ -1,21 +1,26 @@
 """Who fits whom: the best mentor for a mentee, the mentees that fit a mentor, and why nobody fits.
 
-Filter first, then score what is left. Nothing is changed here.
+Filter first, then score what is left; the loops over people are in `kernel`. Nothing is changed here.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from . import rules
-from .facts import Mask, Rows, language, term
+from . import kernel
+from .facts import Facts, language, term
 from .pool import Pool
-from .rules import RULE_BIT, RULES, Rule
-from .score import FACETS, SCALE, facet_points, weight_points
-from .values import Participant, Reason, RuleName, Shared, Weights
+from .rules import RULES
+from .score import FACETS, SCALE, weight_points
+from .values import Participant, Reason, Shared, Weights
+
+_Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +46,12 @@ class Fit:
         return {name: points / SCALE for name, points in zip(FACETS, self.points, strict=True) if weighted[name]}
 
 
-# Every rule that looks at a mentor who is known to be one and to be free, the cheap and selective ones first: their
-# order does not change who is left. The minimum score comes when the score is there.
-_FILTERS: Final[tuple[tuple[RuleName, Rule], ...]] = (
-    ("language", rules.language),
-    ("common_time", rules.common_time),
-    ("same_person", rules.same_person),
-    ("organisation", rules.organisation),
-    ("credentials", rules.credentials),
-    ("reporting_line", rules.reporting_line),
-    ("block", rules.block),
-    ("former_match", rules.former_match),
-)
+_NONE: Final = np.zeros(0, np.int64)
+_ORGANISATIONS: Final = {
+    "any": kernel.ANY_ORGANISATION,
+    "same": kernel.SAME_ORGANISATION,
+    "other": kernel.OTHER_ORGANISATION,
+}
 
 
 def best_mentor(pool: Pool, mentee: int) -> Fit | None:
@@ -61,26 +60,13 @@ def best_mentor(pool: Pool, mentee: int) -> Fit | None:
     Of several equally good ones who has the smallest part of their capacity in use, then who was left alone longest,
     then the lowest id.
     """
-    facts, policy = pool.facts, pool.program.policy
-    mentees, mentors = np.array([mentee]), facts.free_mentors()
-    for _, rule in _FILTERS:
-        if not len(mentors):
-            return None
-        mentors = mentors[rule(facts, policy, mentors, mentees)]
-    if not len(mentors):
+    facts, free = pool.facts, pool.facts.free_rows
+    if not free.count:
         return None
-    points = facet_points(facts, policy.weights, mentors, mentees)
-    totals = points.sum(axis=0)
-    best = np.max(totals)
-    if best < policy.minimum_score * SCALE:
-        return None
-    tied = np.flatnonzero(totals == best)
-    chosen = tied[0]
-    if len(tied) > 1:
-        rows = mentors[tied]
-        load = facts.live[rows] / facts.capacity[rows]
-        chosen = tied[np.lexsort((facts.id_low[rows], facts.id_high[rows], facts.free_since[rows], load))[0]]
-    return Fit(int(mentors[chosen]), mentee, tuple(points[:, chosen].tolist()))
+    book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
+    blocked, paired = _kept_from(facts, mentee)
+    mentor = kernel.find_mentor(facts.table, free.rows, free.count, mentee, book, blocked, paired, points)
+    return None if mentor < 0 else Fit(mentor, mentee, tuple(points.tolist()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,61 +79,82 @@ class Prospects:
 
 def prospects(pool: Pool, mentor: int, places: int) -> Prospects:
     """The first `places` of the waiting mentees who fit: longest waiting first, then better score, then lowest id."""
-    facts, policy = pool.facts, pool.program.policy
-    mentors, mentees = np.array([mentor]), facts.waiting_rows()
-    untold: list[int] = []
-
-    def narrow(name: RuleName, keep: Mask) -> Rows:
-        removed = mentees[~keep]
-        untold.extend(removed[(facts.known[removed] & RULE_BIT[name]) == 0].tolist())
-        return mentees[keep]
-
-    for name, rule in _FILTERS:
-        if not len(mentees):
-            break
-        mentees = narrow(name, rule(facts, policy, mentors, mentees))
-    if not len(mentees):
-        return Prospects((), tuple(untold))
-    points = facet_points(facts, policy.weights, mentors, mentees)
-    enough = points.sum(axis=0) >= policy.minimum_score * SCALE
-    mentees, points = narrow("minimum_score", enough), points[:, enough]
-    order = np.lexsort(
-        (facts.id_low[mentees], facts.id_high[mentees], -points.sum(axis=0), facts.waiting_since[mentees])
+    facts, waiting = pool.facts, pool.facts.waiting_list
+    book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
+    blocked, paired = _kept_from(facts, mentor)
+    fits, totals, untold = np.empty((3, waiting.count), np.int64)
+    taken, told = kernel.find_mentees(
+        facts.table, waiting.rows, waiting.count, mentor, book, blocked, paired, points, places, fits, totals, untold
     )
-    mentees, points, taken = mentees[order], points[:, order], min(places, len(order))
-    fits = tuple(Fit(mentor, int(mentees[each]), tuple(points[:, each].tolist())) for each in range(taken))
-    mentees = mentees[taken:]
-    narrow("capacity", np.zeros(len(mentees), np.bool_))
-    return Prospects(fits, tuple(untold))
+    found = []
+    for mentee in fits[:taken].tolist():
+        kernel.score_pair(facts.table, mentor, mentee, book, points)
+        found.append(Fit(mentor, mentee, tuple(points.tolist())))
+    return Prospects(tuple(found), tuple(untold[:told].tolist()))
 
 
 def why_nobody(pool: Pool, mentee: int) -> tuple[Reason, ...]:
     """For each rule how many of the program's mentors it was the first to remove, in the order of the rules."""
-    facts, policy = pool.facts, pool.program.policy
-    mentees, mentors = np.array([mentee]), facts.mentors()
-    if not len(mentors):
+    facts, mentors = pool.facts, pool.facts.mentor_rows
+    if not mentors.count:
         return (Reason(rule="no_candidates", removed=0),)
-    reasons = []
-    for name, rule in RULES:
-        kept = mentors[rule(facts, policy, mentors, mentees)]
-        if len(kept) < len(mentors):
-            reasons.append(Reason(rule=name, removed=len(mentors) - len(kept)))
-        mentors = kept
-        if not len(mentors):
-            break
-    return tuple(reasons)
+    book, points, removed = _rulebook(pool), np.empty(len(FACETS), np.int64), np.empty(len(RULES), np.int64)
+    blocked, paired = _kept_from(facts, mentee)
+    kernel.count_reasons(facts.table, mentors.rows, mentors.count, mentee, book, blocked, paired, points, removed)
+    return tuple(
+        [Reason(rule=name, removed=count) for (name, _), count in zip(RULES, removed.tolist(), strict=True) if count]
+    )
+
+
+def _rulebook(pool: Pool) -> _Numbers:
+    """The policy as numbers, beside where the table has what it looks at. Made anew when either has changed."""
+    facts, policy = pool.facts, pool.program.policy
+    known = pool.rulebook
+    if known is not None and known[0] is policy and known[1] is facts.regions:
+        return known[2]
+    needed = facts.credentials.pack(policy.mentor_credentials).view(np.int64)  # may reshape the table
+    book = np.array(
+        [
+            *facts.regions,
+            policy.share_language,
+            policy.minimum_common_minutes,
+            _ORGANISATIONS[policy.organisations],
+            min(policy.boss_levels, kernel.MANAGERS_WIDTH),
+            max(0, math.ceil(policy.minimum_score * SCALE)),
+            *weight_points(policy.weights).values(),
+            *needed.tolist(),
+        ],
+        np.int64,
+    )
+    pool.rulebook = (policy, facts.regions, book)
+    return book
+
+
+def _kept_from(facts: Facts, row: int) -> tuple[_Numbers, _Numbers]:
+    """Codes of the persons whom blocks, and whom former matches, keep from the row's person."""
+    blocked, paired = facts.blocked_with(row), facts.paired_with(row)
+    return (
+        np.array(list(blocked), np.int64) if blocked else _NONE,
+        np.array(list(paired), np.int64) if paired else _NONE,
+    )
 
 
 def common_ground(pool: Pool, mentor: Participant, mentee: Participant) -> Shared:
     """What the two have in common, in the mentor's words and sorted."""
-    left, right = pool.rows((mentor.participant_id,)), pool.rows((mentee.participant_id,))
-    wanted = {term(skill.skill) for skill in mentee.profile.wants}
-    goals, interests = set(map(term, mentee.profile.goals)), set(map(term, mentee.profile.interests))
+    mine, theirs = mentor.profile, mentee.profile
+    known = set(map(language, theirs.languages))
+    row_of = pool.facts.row_of
     return Shared(
-        languages=tuple(sorted({language(tag) for tag in mentor.profile.languages}
-                               & {language(tag) for tag in mentee.profile.languages})),
-        skills=tuple(sorted({skill.skill for skill in mentor.profile.offers if term(skill.skill) in wanted})),
-        goals=tuple(sorted({goal for goal in mentor.profile.goals if term(goal) in goals})),
-        interests=tuple(sorted({interest for interest in mentor.profile.interests if term(interest) in interests})),
-        common_minutes=int(pool.facts.common_minutes(left, right)[0]),
-    )  # fmt: skip
+        languages=tuple(sorted({tag for tag in map(language, mine.languages) if tag in known})),
+        skills=_common([skill.skill for skill in mine.offers], [skill.skill for skill in theirs.wants]),
+        goals=_common(mine.goals, theirs.goals),
+        interests=_common(mine.interests, theirs.interests),
+        common_minutes=kernel.common_minutes(
+            pool.facts.table, row_of[mentor.participant_id], row_of[mentee.participant_id]
+        ),
+    )
+
+
+def _common(mine: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:
+    wanted = set(map(term, theirs))
+    return tuple(sorted({each for each in mine if term(each) in wanted})) if wanted else ()

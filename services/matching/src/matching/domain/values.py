@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 from uuid import UUID
 
 Role = Literal["mentor", "mentee"]
@@ -44,38 +44,55 @@ class Contradiction(ValueError):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hours:
+class Hours(Protocol):
     """One interval of a week in local time: ISO weekday, minutes from local midnight, the end exclusive."""
 
-    weekday: int
-    start_minute: int
-    end_minute: int
+    @property
+    def weekday(self) -> int: ...
+    @property
+    def start_minute(self) -> int: ...
+    @property
+    def end_minute(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skill:
+class Skill(Protocol):
     """A skill and its level, 1 beginner to 5 expert."""
 
-    skill: str
-    level: int = 3
+    @property
+    def skill(self) -> str: ...
+    @property
+    def level(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What the rules and the score look at. Empty tuples, None and seniority 0 mean: not known."""
+class Profile(Protocol):
+    """What the rules and the score look at, and no more. Empty tuples, None and seniority 0 mean: not known.
 
-    zone: str
-    languages: tuple[str, ...]
-    availability: tuple[Hours, ...]
-    offers: tuple[Skill, ...] = ()
-    wants: tuple[Skill, ...] = ()
-    goals: tuple[str, ...] = ()
-    interests: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
-    style: str | None = None
-    industry: str | None = None
-    seniority: int = 0
+    What it is made of is not said here, so that what was decoded is looked at as it came: nothing is copied for each
+    registration. It is frozen, and profiles that say the same are equal.
+    """
+
+    @property
+    def zone(self) -> str: ...
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+    @property
+    def availability(self) -> tuple[Hours, ...]: ...
+    @property
+    def offers(self) -> tuple[Skill, ...]: ...
+    @property
+    def wants(self) -> tuple[Skill, ...]: ...
+    @property
+    def goals(self) -> tuple[str, ...]: ...
+    @property
+    def interests(self) -> tuple[str, ...]: ...
+    @property
+    def values(self) -> tuple[str, ...]: ...
+    @property
+    def style(self) -> str | None: ...
+    @property
+    def industry(self) -> str | None: ...
+    @property
+    def seniority(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,23 @@
 """What contracts say in the domain's words, and the other way round.
 
-Both sides have the same fields, so they are read from one another by name, by msgspec and not by hand: a field that the
-domain does not know is dropped, and one that the wire lacks has the domain's default.
+A profile is looked at as it came. Of the rest both sides have the same fields, so they are read from one another by
+name, by msgspec and not by hand: a field that the domain does not know is dropped, and one that the wire lacks has the
+domain's default.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeVar
+from functools import lru_cache
+from typing import TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
-from matching.domain.values import Hours, Participant, Policy, Profile, Program, Role, Terms
+from matching.domain.values import Hours, Participant, Policy, Program, Role, Terms
 from mentorstream_events import values as wire
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantUpdated, ProgramConfigured
+from mentorstream_runtime.database import as_driver_id
 
 T = TypeVar("T")
 
@@ -26,7 +29,7 @@ def _same(value: object, target: type[T]) -> T:
 def program_of(data: ProgramConfigured) -> Program:
     """The program as the domain knows it."""
     return Program(
-        program_id=data.program_id,
+        program_id=as_driver_id(data.program_id),
         organisation_id=data.organisation_id,
         organisations=tuple(sorted(set(data.organisations))),
         title=data.title,
@@ -39,12 +42,12 @@ def program_of(data: ProgramConfigured) -> Program:
 def participant_of(data: ParticipantRegistered | ParticipantUpdated, time: datetime) -> Participant:
     """The participant as the domain knows them; `time` stands in for when they joined."""
     return Participant(
-        participant_id=data.participant_id,
-        person_id=data.person_id,
-        organisation_id=data.organisation_id,
+        participant_id=as_driver_id(data.participant_id),
+        person_id=as_driver_id(data.person_id),
+        organisation_id=as_driver_id(data.organisation_id),
         roles=data.roles,
         capacity=data.capacity,
-        profile=_same(data.profile, Profile),
+        profile=data.profile,
         managers=data.managers,
         blocks=data.blocks,
         credentials=data.credentials,
@@ -62,18 +65,16 @@ def member_of(participant: Participant, role: Role) -> wire.Member:
         role=role,
         zone=profile.zone,
         languages=profile.languages,
-        availability=hours_of(profile.availability),
+        availability=_hours_of(profile.availability),
     )
 
 
-def hours_of(hours: tuple[Hours, ...]) -> tuple[wire.WeeklyHours, ...]:
-    """Weekly hours, as the wire tells them."""
-    return tuple(
-        wire.WeeklyHours(weekday=each.weekday, start_minute=each.start_minute, end_minute=each.end_minute)
-        for each in hours
-    )
+def _hours_of(hours: tuple[Hours, ...]) -> tuple[wire.WeeklyHours, ...]:
+    """Every profile comes from the wire, or from what was stored of it, so these are the wire's own."""
+    return cast("tuple[wire.WeeklyHours, ...]", hours)
 
 
+@lru_cache(maxsize=1024)
 def terms_of(terms: Terms) -> wire.Terms:
     """Terms, as the wire tells them."""
     return _same(terms, wire.Terms)

@@ -19,7 +19,7 @@ from matching.domain import arrivals
 from matching.domain.arrivals import NewMatchId
 from matching.domain.pool import Pool
 from matching.domain.values import Decision
-from mentorstream_events import Event, Value, derived_id
+from mentorstream_events import Event, Value, derived_bytes
 from mentorstream_events.registrations import (
     EndMatch,
     ExpireProposal,
@@ -32,6 +32,7 @@ from mentorstream_events.registrations import (
     RematchRequested,
     ReportingLineChanged,
 )
+from mentorstream_runtime.database import as_driver_id
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing
 
@@ -131,7 +132,10 @@ def _pool_of(pools: Pools, program_id: UUID) -> Pool:
 
 
 def _new_match_id(event: Event[Value]) -> NewMatchId:
-    return partial(derived_id, "match", event.id)
+    def new_match_id(mentor_id: UUID, mentee_id: UUID) -> UUID:
+        return as_driver_id(derived_bytes("match", event.id, mentor_id, mentee_id))
+
+    return new_match_id
 
 
 def _answered(pools: Pools, event: Event[Value], data: _AboutMatch, decide: _Decide) -> list[Outgoing]:

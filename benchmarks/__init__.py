@@ -1,0 +1,1 @@
+"""Measurements of this system beside its peers and its limits."""

@@ -1,0 +1,160 @@
+"""From a registration on its topic to a match on its topic: ours, stock Faust, and the limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from mentorstream_runtime.outbox import lane_of
+
+from . import limit
+from .bed import PARTITIONS, Bed, Cpu, Place, Timing, worker_url
+from .workload import Message, Size, configurations, registrations
+
+LANES: Final = 4
+_TOPICS: Final = ("registrations",)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is measured with, and what the workers are warmed with before."""
+
+    measured: Sequence[Message]
+    before: Sequence[Message]
+
+    @classmethod
+    def of(cls, size: Size, *, warm: int = 6000) -> Load:
+        """`size` people, after `warm` ones of other programs."""
+        warming = Size(programs=24, people=warm)
+        before = [*configurations(size, "main"), *configurations(warming, "warm"), *registrations(warming, "warm")]
+        return cls(list(registrations(size, "main")), before)
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A record of ours as a row of the outbox."""
+
+    lane: int
+    topic: str
+    key: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes | None
+
+
+async def run_ours(bed: Bed, load: Load, workers: int, *, keep: Path | None = None) -> Timing:
+    """The service with so many worker processes. `keep`: write there what followed from each registration."""
+    async with bed.place() as place:
+        await place.lay(load.before)
+        for _ in range(workers):
+            await place.start_service("matching")
+        await place.settle("matching", _TOPICS)
+        timing = await place.measure("matching", load.measured, _TOPICS)
+        await _check(place, load)
+        if keep is not None:
+            await limit.record(place.admin, await _published(place), keep)
+        return timing
+
+
+async def run_limit(bed: Bed, load: Load, workers: int, rows: Path) -> Timing:
+    """The limit, with so many worker processes that share partitions and lanes evenly."""
+    async with bed.place() as place:
+        await place.lay(load.before)
+        for worker in range(workers):
+            await place.start_peer(
+                "benchmarks.delivery.limit",
+                {
+                    "LIMIT_ROWS": str(rows),
+                    "LIMIT_DATABASE": worker_url(place, "matching"),
+                    "LIMIT_BOOTSTRAP": bed.servers.kafka_bootstrap,
+                    "LIMIT_PREFIX": place.prefix,
+                    "LIMIT_PARTITIONS": _share(PARTITIONS, worker, workers),
+                    "LIMIT_LANES": _share(LANES, worker, workers),
+                },
+            )
+        await place.settle("matching", _TOPICS)
+        timing = await place.measure("matching", load.measured, _TOPICS)
+        await _check(place, load)
+        return timing
+
+
+async def run_faust(bed: Bed, load: Load, events: int) -> Timing:
+    """Stock Faust, with the first `events` of the load: it takes them one by one."""
+    async with bed.place() as place:
+        await place.lay(load.before)
+        await place.start_peer(
+            "benchmarks.delivery.faust_stock",
+            {
+                "FAUST_PREFIX": place.prefix,
+                "FAUST_BOOTSTRAP": bed.servers.kafka_bootstrap,
+                "FAUST_DATABASE": worker_url(place, "matching"),
+                "HOME": str(bed.stack.directory),
+            },
+        )
+        warmed = sum(each.headers[3][1].endswith(b"registered.v1") for each in load.before)
+        await _until_stored(place, warmed)
+        measured = load.measured[:events]
+        with place.held():
+            await place.lay(measured)
+            before, started = place.cpu(), time.perf_counter()
+        await _until_stored(place, warmed + len(measured))
+        seconds = time.perf_counter() - started
+        cpu = Cpu(*(now - then for now, then in zip(place.cpu(), before, strict=True)))
+        return Timing(len(measured), seconds, cpu, place.memory())
+
+
+async def _until_stored(place: Place, people: int) -> None:
+    """Faust says nowhere how far it is, so look at what it stored. Its last sends follow within milliseconds."""
+    while True:
+        stored = await place.admin.fetchval("SELECT count(*) FROM matching.participant")
+        if stored >= people:
+            return
+        if any(worker.poll() is not None for worker in place.workers):
+            raise RuntimeError(f"faust ended: {place.output()}")
+        await asyncio.sleep(0.1)
+
+
+async def _check(place: Place, load: Load) -> None:
+    """Everybody is stored, and every mentee has a match or waits."""
+    people = sum(each.headers[3][1].endswith(b"registered.v1") for each in (*load.before, *load.measured))
+    row = await place.admin.fetchrow(
+        "SELECT (SELECT count(*) FROM matching.participant) AS people,"
+        " (SELECT count(*) FROM matching.participant WHERE details -> 'roles' ? 'mentee') AS mentees,"
+        " (SELECT count(*) FROM matching.match) AS matches, (SELECT count(*) FROM matching.waiting) AS waiting"
+    )
+    assert row is not None
+    if row["people"] != people or row["mentees"] != row["matches"] + row["waiting"]:
+        raise AssertionError(f"{people} people were sent; stored: {dict(row)}")
+
+
+async def _published(place: Place) -> list[_Published]:
+    topic = f"{place.prefix}matches"
+    ends = await place.ends(["matches"])
+    found: list[_Published] = []
+    consumer: Any = AIOKafkaConsumer(
+        bootstrap_servers=place.bed.servers.kafka_bootstrap,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=8 * 2**20,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
+        while len(found) < sum(ends.values()):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found += [
+                    _Published(lane_of(each.key.decode()), "matches", each.key, each.headers, each.value)
+                    for each in records
+                ]
+    finally:
+        await consumer.stop()
+    return found
+
+
+def _share(count: int, worker: int, workers: int) -> str:
+    return ",".join(str(number) for number in range(count) if number % workers == worker)

@@ -1,0 +1,355 @@
+"""The hard rules and the score once more, compiled: one pass over a program's people for each decision.
+
+`rules` and `score` say what holds, pair by pair or for many pairs at once; that is what people read, and what single
+pairs are asked. Here stands the same for one person against all others, in machine code and without an array between
+two steps: a decision takes microseconds. A test holds the two against each other. All arithmetic is on integers, but
+for one division that both do alike.
+
+Compiled at import and kept in numba's cache where there is a place for it (beside this file, or in NUMBA_CACHE_DIR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+# Columns of the table of facts. What changes with matches and waiting comes first: a profile is written over the rest.
+LIVE, FREE, FREE_SINCE, WAITING, WAITING_SINCE, KNOWN = range(6)
+PROFILE: Final = 6
+ID_HIGH, ID_LOW, MENTOR, CAPACITY, PERSON, ORGANISATION, STYLE, INDUSTRY, SENIORITY, OFFERED, WANTED = range(6, 17)
+SIZES: Final = 17  # of the five sets of tags, in the order of TAGS
+MANAGERS: Final = 22
+MANAGERS_WIDTH: Final = 10
+HOURS: Final = 32
+HOURS_WIDTH: Final = 11
+FIXED: Final = 43
+# The sets of tags and then the levels of skills, whose widths grow; their offsets and widths lead the rulebook.
+LANGUAGES, CREDENTIALS, GOALS, INTERESTS, VALUES, OFFERS, WANTS = range(7)
+REGIONS: Final = 7
+# The rulebook: offsets and widths of the regions, then the policy, then the words of the credentials that it asks for.
+SHARE_LANGUAGE, COMMON_MINUTES, ORGANISATIONS, BOSS_LEVELS, LEAST_POINTS, WEIGHTS = 14, 15, 16, 17, 18, 19
+FACET_COUNT: Final = 8
+NEEDED: Final = WEIGHTS + FACET_COUNT
+ANY_ORGANISATION, SAME_ORGANISATION, OTHER_ORGANISATION = range(3)
+# Places of the rules in `rules.RULES`; what a pair breaks first is told by them. OK: it breaks none.
+ROLE, SAME, ORGANISATION_RULE, CREDENTIALS_RULE, LANGUAGE_RULE, TIME, LINE, BLOCK, FORMER, MINIMUM, FULL = range(11)
+OK: Final = -1
+RULE_COUNT: Final = 11
+
+_SLOT_MINUTES: Final = 15
+_ENOUGH_MINUTES: Final = 240
+_SIGN: Final = -(1 << 63)
+# Quarters for 10 steps below to 10 above, as in `score`.
+_SENIORITY_QUARTERS: Final = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 4, 4, 4, 3, 2, 1, 1, 1, 1)
+
+
+def _compiled(function: FunctionT) -> FunctionT:
+    compiled: Any
+    try:
+        compiled = njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:  # no place where a cache may be written: it compiles at each start
+        compiled = njit(error_model="numpy")(function)
+    return cast("FunctionT", compiled)
+
+
+@_compiled
+def _bits(word: Any) -> Any:
+    """How many bits of a word are set. Shifts keep the sign, which each mask takes off again."""
+    word = word - ((word >> 1) & 0x5555555555555555)
+    word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333)
+    word = (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0F
+    return (word * 0x0101010101010101) >> 56
+
+
+@_compiled
+def _common_bits(table: Any, left: Any, right: Any, offset: Any, width: Any) -> Any:
+    count = 0
+    for column in range(offset, offset + width):
+        count += _bits(table[left, column] & table[right, column])
+    return count
+
+
+@_compiled
+def _shares_language(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    if book[SHARE_LANGUAGE] == 0:
+        return True
+    offset = book[2 * LANGUAGES]
+    for column in range(offset, offset + book[2 * LANGUAGES + 1]):
+        if table[mentor, column] & table[mentee, column]:
+            return True
+    return False
+
+
+@_compiled
+def _shares_time(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    least = book[COMMON_MINUTES]
+    return least == 0 or _common_bits(table, mentor, mentee, HOURS, HOURS_WIDTH) * _SLOT_MINUTES >= least
+
+
+@_compiled
+def _right_organisations(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    asked = book[ORGANISATIONS]
+    if asked == ANY_ORGANISATION:
+        return True
+    return (table[mentor, ORGANISATION] == table[mentee, ORGANISATION]) == (asked == SAME_ORGANISATION)
+
+
+@_compiled
+def _holds_credentials(table: Any, mentor: Any, book: Any) -> Any:
+    offset = book[2 * CREDENTIALS]
+    for word in range(book.size - NEEDED):
+        needed = book[NEEDED + word]
+        if table[mentor, offset + word] & needed != needed:
+            return False
+    return True
+
+
+@_compiled
+def _line_between(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    above, below = table[mentor, PERSON], table[mentee, PERSON]
+    for column in range(MANAGERS, MANAGERS + book[BOSS_LEVELS]):
+        if table[mentee, column] == above or table[mentor, column] == below:
+            return True
+    return False
+
+
+@_compiled
+def _among(person: Any, persons: Any) -> Any:
+    for each in persons:  # noqa: SIM110 - numba compiles no generator
+        if each == person:
+            return True
+    return False
+
+
+@_compiled
+def _equal(mine: Any, theirs: Any, weight: Any) -> Any:
+    if mine < 0 or theirs < 0:
+        return weight // 2
+    return weight if mine == theirs else 0
+
+
+@_compiled
+def score_pair(table: Any, mentor: Any, mentee: Any, book: Any, points: Any) -> Any:
+    """Put the points of each facet into `points`, in the order of `score.FACETS`; returns their sum."""
+    weight = book[WEIGHTS]
+    points[0] = 0
+    if weight:
+        wanted = table[mentee, WANTED]
+        if wanted > 0 and table[mentor, OFFERED] > 0:
+            covered = 0
+            offers, wants = book[2 * OFFERS], book[2 * WANTS]
+            for word in range(book[2 * WANTS + 1]):
+                asked = table[mentee, wants + word]
+                if asked:
+                    offered = table[mentor, offers + word]
+                    if offered:
+                        for _ in range(8):
+                            covered += min(asked & 0xFF, offered & 0xFF)
+                            asked >>= 8
+                            offered >>= 8
+            points[0] = weight * covered // wanted
+        else:
+            points[0] = weight // 4
+    for facet in range(1, 4):
+        weight = book[WEIGHTS + facet]
+        points[facet] = 0
+        if weight:
+            region = GOALS + facet - 1
+            mine, theirs = table[mentor, SIZES + region], table[mentee, SIZES + region]
+            if mine > 0 and theirs > 0:
+                common = _common_bits(table, mentor, mentee, book[2 * region], book[2 * region + 1])
+                points[facet] = weight * common // (mine + theirs - common)
+            else:
+                points[facet] = weight // 4
+    points[4] = _equal(table[mentor, STYLE], table[mentee, STYLE], book[WEIGHTS + 4])
+    points[5] = _equal(table[mentor, INDUSTRY], table[mentee, INDUSTRY], book[WEIGHTS + 5])
+    above, below = table[mentor, SENIORITY], table[mentee, SENIORITY]
+    quarters = _SENIORITY_QUARTERS[above - below + 10] if above > 0 and below > 0 else 2
+    points[6] = book[WEIGHTS + 6] * quarters // 4
+    weight = book[WEIGHTS + 7]
+    points[7] = 0
+    if weight:
+        minutes = _common_bits(table, mentor, mentee, HOURS, HOURS_WIDTH) * _SLOT_MINUTES
+        points[7] = weight * min(minutes, _ENOUGH_MINUTES) // _ENOUGH_MINUTES
+    total = 0
+    for facet in range(FACET_COUNT):
+        total += points[facet]
+    return total
+
+
+@_compiled
+def common_minutes(table: Any, left: Any, right: Any) -> Any:
+    """Minutes of the week that two rows share."""
+    return _common_bits(table, left, right, HOURS, HOURS_WIDTH) * _SLOT_MINUTES
+
+
+@_compiled
+def _broken_for(table: Any, mentor: Any, mentee: Any, book: Any, other: Any, blocked: Any, paired: Any) -> Any:
+    """The first rule, the cheap and selective ones first, that keeps a mentor and a mentee apart.
+
+    `other` is the person code of the one who is held against the person whose `blocked` and `paired` these are.
+    """
+    if not _shares_language(table, mentor, mentee, book):
+        return LANGUAGE_RULE
+    if not _shares_time(table, mentor, mentee, book):
+        return TIME
+    if table[mentor, PERSON] == table[mentee, PERSON]:
+        return SAME
+    if not _right_organisations(table, mentor, mentee, book):
+        return ORGANISATION_RULE
+    if not _holds_credentials(table, mentor, book):
+        return CREDENTIALS_RULE
+    if _line_between(table, mentor, mentee, book):
+        return LINE
+    if _among(other, blocked):
+        return BLOCK
+    if _among(other, paired):
+        return FORMER
+    return OK
+
+
+@_compiled
+def _goes_first(table: Any, one: Any, other: Any) -> Any:
+    """Of two mentors who fit equally well: less of their capacity in use, longer alone, lower id."""
+    mine, theirs = table[one, LIVE] / table[one, CAPACITY], table[other, LIVE] / table[other, CAPACITY]
+    if mine != theirs:
+        return mine < theirs
+    if table[one, FREE_SINCE] != table[other, FREE_SINCE]:
+        return table[one, FREE_SINCE] < table[other, FREE_SINCE]
+    return _lower_id(table, one, other)
+
+
+@_compiled
+def _lower_id(table: Any, one: Any, other: Any) -> Any:
+    # As unsigned numbers: turning the sign over keeps their order.
+    mine, theirs = table[one, ID_HIGH] ^ _SIGN, table[other, ID_HIGH] ^ _SIGN
+    if mine != theirs:
+        return mine < theirs
+    return (table[one, ID_LOW] ^ _SIGN) < (table[other, ID_LOW] ^ _SIGN)
+
+
+@_compiled
+def find_mentor(
+    table: Any, rows: Any, count: Any, mentee: Any, book: Any, blocked: Any, paired: Any, points: Any
+) -> Any:
+    """The row, of the first `count` in `rows`, of the mentor who fits the mentee best; OK (-1) where nobody does.
+
+    `points` then has the facets of the pair. `blocked` and `paired` are person codes kept from the mentee.
+    """
+    best, best_total = -1, book[LEAST_POINTS] - 1
+    for place in range(count):
+        mentor = rows[place]
+        if _broken_for(table, mentor, mentee, book, table[mentor, PERSON], blocked, paired) != OK:
+            continue
+        total = score_pair(table, mentor, mentee, book, points)
+        if total > best_total or (best >= 0 and total == best_total and _goes_first(table, mentor, best)):
+            best, best_total = mentor, total
+    if best >= 0:
+        score_pair(table, best, mentee, book, points)
+    return best
+
+
+@_compiled
+def count_reasons(
+    table: Any, rows: Any, count: Any, mentee: Any, book: Any, blocked: Any, paired: Any, points: Any, removed: Any
+) -> None:
+    """Put into `removed`, by place of the rule, how many of the mentors each rule is the first to remove."""
+    removed[:] = 0
+    for place in range(count):
+        mentor = rows[place]
+        person = table[mentor, PERSON]
+        if person == table[mentee, PERSON]:
+            removed[SAME] += 1
+        elif not _right_organisations(table, mentor, mentee, book):
+            removed[ORGANISATION_RULE] += 1
+        elif not _holds_credentials(table, mentor, book):
+            removed[CREDENTIALS_RULE] += 1
+        elif not _shares_language(table, mentor, mentee, book):
+            removed[LANGUAGE_RULE] += 1
+        elif not _shares_time(table, mentor, mentee, book):
+            removed[TIME] += 1
+        elif _line_between(table, mentor, mentee, book):
+            removed[LINE] += 1
+        elif _among(person, blocked):
+            removed[BLOCK] += 1
+        elif _among(person, paired):
+            removed[FORMER] += 1
+        elif book[LEAST_POINTS] > 0 and score_pair(table, mentor, mentee, book, points) < book[LEAST_POINTS]:
+            removed[MINIMUM] += 1
+        elif table[mentor, FREE] <= 0:
+            removed[FULL] += 1
+
+
+@_compiled
+def _waits_before(table: Any, one: Any, other: Any, mine: Any, theirs: Any) -> Any:
+    """Of two mentees who fit: longer waiting, better score, lower id."""
+    if table[one, WAITING_SINCE] != table[other, WAITING_SINCE]:
+        return table[one, WAITING_SINCE] < table[other, WAITING_SINCE]
+    if mine != theirs:
+        return mine > theirs
+    return _lower_id(table, one, other)
+
+
+@_compiled
+def find_mentees(
+    table: Any,
+    rows: Any,
+    count: Any,
+    mentor: Any,
+    book: Any,
+    blocked: Any,
+    paired: Any,
+    points: Any,
+    places: Any,
+    fits: Any,
+    totals: Any,
+    untold: Any,
+) -> Any:
+    """Of the waiting mentees, those who fit the mentor and come first, at most `places`, in order, into `fits`.
+
+    Into `untold` go those for whom what is in the way is new. Returns how many fit and how many are untold. `fits`,
+    `totals` and `untold` have room for `count` rows.
+    """
+    fitting = told = 0
+    for place in range(count):
+        mentee = rows[place]
+        broken = _broken_for(table, mentor, mentee, book, table[mentee, PERSON], blocked, paired)
+        if broken == OK:
+            total = score_pair(table, mentor, mentee, book, points)
+            if total >= book[LEAST_POINTS]:
+                fits[fitting], totals[fitting] = mentee, total
+                fitting += 1
+                continue
+            broken = MINIMUM
+        if table[mentee, KNOWN] & (1 << broken) == 0:
+            untold[told] = mentee
+            told += 1
+    taken = min(places, fitting)
+    for place in range(taken):
+        first = place
+        for other in range(place + 1, fitting):
+            if _waits_before(table, fits[other], fits[first], totals[other], totals[first]):
+                first = other
+        fits[place], fits[first] = fits[first], fits[place]
+        totals[place], totals[first] = totals[first], totals[place]
+    for place in range(taken, fitting):
+        if table[fits[place], KNOWN] & (1 << FULL) == 0:
+            untold[told] = fits[place]
+            told += 1
+    return taken, told
+
+
+def compile_now() -> None:
+    """Compile, or load from the cache, what a decision calls: before the first event, not in it."""
+    table, rows, none = np.zeros((1, FIXED + REGIONS), np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)
+    book, points = np.zeros(NEEDED, np.int64), np.zeros(FACET_COUNT, np.int64)
+    find_mentor(table, rows, 0, 0, book, none, none, points)
+    count_reasons(table, rows, 0, 0, book, none, none, points, np.zeros(RULE_COUNT, np.int64))
+    find_mentees(table, rows, 0, 0, book, none, none, points, 0, rows, rows, rows)
+    score_pair(table, 0, 0, book, points)
+    common_minutes(table, 0, 0)
