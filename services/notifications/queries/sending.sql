@@ -41,11 +41,19 @@ RETURNING notification.notification_id, program_id, person_id, organisation_id, 
 
 -- name: take_due
 -- Phase 1: lease mails that were due at $1. The attempt is counted now, so that one whose process dies counts too.
-WITH due AS (
+-- At most $6 of them were tried before, those that waited longest for their next attempt.
+WITH again AS (
+    SELECT notification_id
+    FROM notification
+    WHERE status IN ('waiting', 'trying') AND attempts > 0 AND try_after <= statement_timestamp()
+    ORDER BY try_after
+    LIMIT $6
+), due AS (
     SELECT notification_id
     FROM open_notification
     WHERE due_at <= $1 AND expires_at > $1 AND try_after <= statement_timestamp()
       AND attempts < $2 AND ready AND NOT erased AND NOT unwanted
+      AND (attempts = 0 OR notification_id IN (SELECT notification_id FROM again))
     ORDER BY due_at, notification_id
     LIMIT $3
     FOR UPDATE SKIP LOCKED

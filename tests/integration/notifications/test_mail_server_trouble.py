@@ -137,29 +137,35 @@ def hanging_server() -> Iterator[tuple[_Hanging, int]]:
         controller.stop()
 
 
-async def test_a_hanging_recipient_does_not_hold_up_the_others(
+async def test_more_hanging_recipients_than_connections_do_not_hold_up_the_others(
     servers: Servers, database: Database, topic_prefix: str
 ) -> None:
+    hanging = [UUID(int=number) for number in range(50, 56)]
     people = [UUID(int=number) for number in range(100, 130)]
     with hanging_server() as (server, port):
         async with running_notifications(
             servers, database, topic_prefix, smtp_port=port, smtp_timeout_seconds=60
         ) as service:
-            facts: list[Value] = [program(), known(ANNA, "Anna", "hang@example.org"), waitlisted(ANNA)]
+            facts: list[Value] = [program()]
+            for person_id in hanging:
+                facts += [known(person_id, "Anna", f"hang{person_id.int}@example.org"), waitlisted(person_id)]
             facts += [known(person_id, f"p{person_id.int}") for person_id in people]
             await service.send(*facts)
 
             async def hangs() -> bool:
-                return server.hanging == 1
+                return server.hanging == len(hanging)
 
-            await eventually(hangs, what="the first mail hangs")
+            await eventually(hangs, what="more mails hang than there are connections")
             await service.send(*(waitlisted(person_id) for person_id in people))
 
             async def others_sent() -> bool:
                 rows = await service.rows("SELECT status, count(*) AS mails FROM notification GROUP BY status")
-                return {row["status"]: row["mails"] for row in rows} == {"sent": len(people), "trying": 1}
+                return {row["status"]: row["mails"] for row in rows} == {
+                    "sent": len(people),
+                    "trying": len(hanging),
+                }
 
-            await eventually(others_sent, what="all mails but the hanging one are sent and settled")
+            await eventually(others_sent, what="all mails but the hanging ones are sent and settled")
         assert sum(server.arrived.values()) == len(people)
 
 
@@ -221,7 +227,7 @@ async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_a
         now = await runtime.clock.now()
 
         # Phases one and two; then the process is gone before phase three.
-        [mail] = await dying._ledger.take_due(now, 10)
+        [mail] = await dying._ledger.take_due(now, 10, 0)
         outcome = await dying._send(mail, now, lambda: True)
         await dying._carrier.close()
         del dying

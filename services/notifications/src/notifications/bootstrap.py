@@ -53,6 +53,7 @@ def build_sender(runtime: Runtime[NotificationsSettings]) -> Sender:
         password=settings.smtp_password.get_secret_value() if settings.smtp_password else None,
         starttls=settings.smtp_starttls,
         connections=settings.smtp_connections,
+        slow_connections=settings.smtp_slow_connections,
         timeout_seconds=settings.smtp_timeout_seconds,
         envelope_sender=settings.mail_from,
     )

@@ -18,6 +18,9 @@ class NotificationsSettings(RuntimeSettings):
     smtp_password: SecretStr | None = Field(None, description="Password of the login.")
     smtp_starttls: bool = Field(False, description="Insist on STARTTLS with a valid certificate; else plain text.")
     smtp_connections: int = Field(4, ge=1, le=50, description="Connections kept open, so mails sent at once.")
+    smtp_slow_connections: int = Field(
+        16, ge=1, le=200, description="Beside them, for mails that take long and for those that were tried before."
+    )
     smtp_timeout_seconds: float = Field(30.0, gt=0, description="Longest that one mail, or one connecting, may take.")
 
     mail_from: str = Field("no-reply@mentorstream.example", pattern=_ADDRESS, description="Sender and envelope sender.")

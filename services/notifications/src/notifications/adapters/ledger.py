@@ -59,6 +59,11 @@ class DueMail:
     title: str
     people: Mapping[UUID, Person]
 
+    @property
+    def tried_before(self) -> bool:
+        """Whether this is not the first attempt."""
+        return self.attempt > 1
+
 
 class Ledger:
     """The table of mails, as the sender uses it."""
@@ -84,12 +89,12 @@ class Ledger:
             await self._report(connection, rows, now)
         return len(rows)
 
-    async def take_due(self, now: datetime, limit: int) -> list[DueMail]:
-        """Lease up to `limit` mails that were held long enough, oldest first."""
+    async def take_due(self, now: datetime, limit: int, again: int) -> list[DueMail]:
+        """Lease up to `limit` mails that were held long enough, oldest first; up to `again` of them tried before."""
         held_since = now - timedelta(seconds=self._hold_seconds)
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(
-                QUERIES["take_due"], held_since, self._attempts, limit, self._lease_seconds, self._domain
+                QUERIES["take_due"], held_since, self._attempts, limit, self._lease_seconds, self._domain, again
             )
             if not rows:
                 return []

@@ -3,6 +3,10 @@
 It tells three kinds of trouble apart. The server has something against this mail: refused (5xx) or deferred (4xx, no
 answer in time, connection lost in the middle). Or it cannot be used at all (no connection, no login, it will not have
 our sender): then no mail is at fault, the mail counts as untried and the carrier pauses, longer each time.
+
+A server may take some mails and hang over them. So that these hold up nobody else's, a mail that takes long gives its
+place to the next one and goes on in a place for slow ones, as long as there is one; a mail that was tried before has
+only those places from the start.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import contextlib
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,6 +42,7 @@ log = structlog.get_logger(__name__)
 # Servers drop idle connections after some minutes; ours are given back before.
 _IDLE_SECONDS: Final = 30.0
 _PAUSE_LIMIT_SECONDS: Final = 60.0
+_SLOW_SECONDS: Final = 2.0
 _CLOSING: Final = 421
 _TOO_LARGE: Final = 552
 _ADDRESS_UNUSABLE: Final = 553
@@ -45,7 +50,10 @@ _ADDRESS_UNUSABLE: Final = 553
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """The server, how to log in, and how much to ask of it. `timeout_seconds` bounds one mail, and one connecting."""
+    """The server, how to log in, and how much to ask of it. `timeout_seconds` bounds one mail, and one connecting.
+
+    At most `connections` and `slow_connections` are open at once, together.
+    """
 
     host: str
     port: int
@@ -53,6 +61,7 @@ class MailServer:
     password: str | None = field(repr=False)
     starttls: bool
     connections: int
+    slow_connections: int
     timeout_seconds: float
     envelope_sender: str
 
@@ -70,7 +79,8 @@ class Carrier:
 
     def __init__(self, server: MailServer) -> None:
         self._server = server
-        self._slots = asyncio.Semaphore(server.connections)
+        self._places = asyncio.Semaphore(server.connections)
+        self._slow_places = asyncio.Semaphore(server.slow_connections)
         self._idle: list[tuple[SMTP, float]] = []
         self._failures = 0
         self._paused_until = 0.0
@@ -80,12 +90,14 @@ class Carrier:
         """Whether the server could not be used a moment ago, so that no mail need be taken."""
         return time.monotonic() < self._paused_until
 
-    async def carry(self, write: Callable[[], Letter], *, may_begin: Callable[[], bool]) -> Outcome:
+    async def carry(
+        self, write: Callable[[], Letter], *, may_begin: Callable[[], bool], tried_before: bool = False
+    ) -> Outcome:
         """Write and send one mail when its turn comes, unless `may_begin` says no by then.
 
         Raises what `write` raises.
         """
-        async with self._slots:
+        async with self._place(tried_before=tried_before):
             if self.paused or not may_begin():
                 return Untried()
             letter = write()
@@ -97,6 +109,27 @@ class Carrier:
             except _Unusable as error:
                 self._pause(error)
                 return Untried()
+
+    @contextlib.asynccontextmanager
+    async def _place(self, *, tried_before: bool) -> AsyncIterator[None]:
+        """A place for one mail, which becomes a slow one when the mail takes long."""
+        held = self._slow_places if tried_before else self._places
+        await held.acquire()
+
+        async def give_way() -> None:
+            nonlocal held
+            await asyncio.sleep(_SLOW_SECONDS)
+            await self._slow_places.acquire()
+            held.release()
+            held = self._slow_places
+
+        giving_way = None if tried_before else asyncio.create_task(give_way())
+        try:
+            yield
+        finally:
+            if giving_way is not None:
+                giving_way.cancel()
+            held.release()
 
     async def close(self) -> None:
         """Give the idle connections back."""

@@ -112,7 +112,9 @@ class Sender:
         if room <= 0 or self._carrier.paused:
             return 0
         ends_at = self._lease_end()
-        mails = await self._ledger.take_due(now, room)
+        # Mails tried before may hang again: they never take all of the room.
+        again = max(1, self._limits.batch // 2) - sum(taken.mail.tried_before for taken in self._under_way.values())
+        mails = await self._ledger.take_due(now, room, max(0, again))
         for mail in mails:
             taken = _UnderWay(mail, ends_at)
             self._under_way[asyncio.create_task(self._send(mail, now, taken.is_held))] = taken
@@ -137,7 +139,9 @@ class Sender:
         if mail.person_id not in mail.people:
             return Untried()  # erased since; the next round closes it
         try:
-            return await self._carrier.carry(lambda: self._writer.write(mail, now), may_begin=may_begin)
+            return await self._carrier.carry(
+                lambda: self._writer.write(mail, now), may_begin=may_begin, tried_before=mail.tried_before
+            )
         except Exception as error:
             # A fault of ours with this one mail: the others go on, and it ends as expired if nobody mends it.
             # The error's own words are not logged, for they may quote names or addresses.
