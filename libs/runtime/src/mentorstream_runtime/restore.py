@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 import msgspec
@@ -43,6 +43,10 @@ class Restorer:
 
     Each method may meet the same thing again and changes nothing then.
     """
+
+    # Whether the same decisions are taken again from the topics, so that they are not to be published again. One that
+    # takes facts over does not: whatever it decides from then on is news, under whichever id.
+    decides_again: ClassVar[bool] = True
 
     async def take_over(self, connection: Connection, events: Sequence[Event[Any]]) -> None:
         """Make the state say what these facts say: a later state of this service published them, in this order.
@@ -93,7 +97,8 @@ async def restore(
             published |= {record.event_id for record in found}
             highest = max([highest, *(record.sequence.incarnation for record in newer)])
             taken += len(newer)
-            await connection.execute(_NOTE_PUBLISHED, [record.event_id for record in newer])
+            if restorer.decides_again:
+                await connection.execute(_NOTE_PUBLISHED, [record.event_id for record in newer])
             await restorer.take_over(connection, _decoded(newer))
         if _PEOPLE in readers:
             await restorer.keep_people(connection, await _people(settings))

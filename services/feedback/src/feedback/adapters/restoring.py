@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class FeedbackRestorer(Restorer):
     """Facts into rows, rows into facts."""
 
+    decides_again = False
+
     def __init__(self, queries: Mapping[str, str]) -> None:
         self._queries = queries
 

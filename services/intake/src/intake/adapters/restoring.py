@@ -45,6 +45,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 class RecordsRestorer(Restorer):
     """Facts into rows, rows into facts."""
 
+    decides_again = False
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 

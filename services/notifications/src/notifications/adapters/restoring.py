@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class MailRestorer(Restorer):
     """Facts into rows, rows into facts."""
 
+    decides_again = False
+
     async def take_over(self, connection: Connection, events: Sequence[Event[Any]]) -> None:
         """How mails ended, whether they are planned already or will be when their causes are read again."""
         for event in events:

@@ -56,6 +56,8 @@ _STATUS: Final[dict[type[Value], Literal["scheduled", "cancelled", "completed"]]
 class ScheduleRestorer(Restorer):
     """Facts into rows, rows into facts."""
 
+    decides_again = False
+
     async def take_over(self, connection: Connection, events: Sequence[Event[Any]]) -> None:
         """Series and meetings as these facts tell them, each later than what is known."""
         for event in events:
