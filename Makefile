@@ -4,10 +4,10 @@
 MENTORSTREAM := .venv/bin/mentorstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format faults demo up down status clean
+.PHONY: help setup test lint format faults demo bench-delivery up down status clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
 setup: ## Make or update the virtual environment in .venv
 	@PYTHON="$(PYTHON)" sh deploy/bootstrap.sh
@@ -28,6 +28,9 @@ faults: setup ## Run the long form of the fault tests; SEED=, ONLY=F1,F6 and ROU
 
 demo: setup ## Run the demo: four driven weeks of twelve organisations, in some two minutes
 	@$(MENTORSTREAM) demo $(if $(REPORT),--report "$(REPORT)") $(if $(KEEP),--keep)
+
+bench-delivery: setup ## Measure the delivery path beside stock Faust and the limit; writes results and their page
+	@.venv/bin/python -m benchmarks.delivery --results benchmarks/results/delivery.json --page docs/benchmarks/delivery.md
 
 up: setup ## Start the local system: Kafka, PostgreSQL, mail sink, six services
 	@$(MENTORSTREAM) up

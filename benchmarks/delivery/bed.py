@@ -230,7 +230,7 @@ class Place:
         """Put records on their topics, in order for each key; returns how many."""
         return await lay(self.bed.servers.kafka_bootstrap, self.prefix, messages)
 
-    async def measure(self, service: str, messages: Sequence[Message], topics: Sequence[str]) -> Timing:
+    async def measure(self, service: str, messages: Iterable[Message], topics: Sequence[str]) -> Timing:
         """Lay the records while the workers are held, let them go, and wait until all is decided and published."""
         with self.held():
             count = await self.lay(messages)
