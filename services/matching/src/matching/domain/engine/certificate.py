@@ -13,11 +13,14 @@ false one. Source: A. Schrijver, "Combinatorial Optimization", Springer (2003), 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from .market import NOBODY, Assignment, Flags, Ints, Market, Places
+
+_AT_ONCE: Final = 1 << 16  # mentees looked at together, so that large pools need little memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +92,19 @@ def bound(market: Market, price: Ints, bonus: int = 0) -> int:
     """The most that any assignment is worth if each pair counts `bonus` more. Raises ValueError for negative prices."""
     if len(price) != market.mentors or np.any(price < 0):
         raise ValueError("prices must be one for each mentor, and none negative")
-    usable = market.capacity[market.mentor] > 0
-    net = np.where(usable, market.points.astype(np.int64) + bonus - price[market.mentor], 0)
-    owners = np.diff(market.start) > 0
-    best = np.maximum.reduceat(net, market.start[:-1][owners]) if market.pairs else np.zeros(0, np.int64)
-    places = np.maximum(0, np.repeat(price, market.capacity) - market.costs())
-    return int(np.maximum(0, best).sum()) + int(places.sum())
+    places = int(np.maximum(0, np.repeat(price, market.capacity) - market.costs()).sum())
+    # A mentor without capacity costs nothing and gives nothing: as if their price were beyond all points.
+    asked = np.where(market.capacity > 0, price, np.int64(1) << 60)
+    profits = 0
+    for low in range(0, market.mentees, _AT_ONCE):
+        start = market.start[low : low + _AT_ONCE + 1]
+        own = slice(int(start[0]), int(start[-1]))
+        net = market.points[own] + np.int64(bonus) - asked[market.mentor[own]]
+        some = np.diff(start) > 0
+        if np.any(some):
+            best = np.maximum.reduceat(net, (start[:-1] - start[0])[some])
+            profits += int(np.maximum(0, best).sum())
+    return profits + places
 
 
 def most_pairs(market: Market, mentees: Flags, mentors: Flags) -> int:

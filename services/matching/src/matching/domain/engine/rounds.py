@@ -23,15 +23,15 @@ Objective: TypeAlias = Literal["total", "participation", "stability", "fairness"
 class Wish:
     """What a round is for.
 
-    `pair_bonus`: for "total", how many points of the sum a further pair may cost; for "participation" the most one may
-    cost, None for whatever it costs. `need_order`: for "fairness", mentees with the neediest first. `rank`: for
+    `most_for_a_pair`: how many points of the sum a further pair may cost. None means none of them for "total", and
+    whatever it takes for "participation". `need_order`: for "fairness", mentees with the neediest first. `rank`: for
     "stability", by candidate entry the place of the mentee on the mentor's list; None ranks by points, so that both
     sides rank by the same score.
     """
 
     objective: Objective = "total"
     epsilon: int = auction.EPSILON
-    pair_bonus: int | None = 0
+    most_for_a_pair: int | None = None
     need_order: Ints | None = None
     rank: Places | None = None
 
@@ -68,9 +68,8 @@ def run(market: Market, wish: Wish) -> Round:
         scope, answer, floor = fair.market, fair.assignment, fair.floor
     else:
         answer = auction.solve(market, wish.epsilon)
-        if wish.objective == "participation" or wish.pair_bonus != 0:
-            limit = wish.pair_bonus if wish.pair_bonus != 0 else None
-            answer = paths.as_many_as_possible(market, answer, limit)
+        if wish.objective == "participation" or wish.most_for_a_pair is not None:
+            answer = paths.as_many_as_possible(market, answer, wish.most_for_a_pair)
     short: tuple[Flags, Flags] | None = None
     if wish.objective in ("participation", "fairness"):
         short = paths.short_of_places(scope, answer.mentor_of)
