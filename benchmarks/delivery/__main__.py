@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import statistics
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="where the table goes")
     options = parser.parse_args()
     logging.disable(logging.ERROR)  # aiokafka tells of every leader that is not elected yet
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # servers and workers are to end, too
     outcome = asyncio.run(_run(options))
     text = json.dumps(outcome, indent=2) + "\n"
     print(text)
