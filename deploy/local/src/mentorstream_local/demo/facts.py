@@ -45,7 +45,8 @@ async def digest_state(url: str) -> dict[str, str]:
         tables = await connection.fetch(
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'"
             " AND table_schema IN ('intake', 'matching', 'scheduling', 'feedback', 'notifications')"
-            " AND table_name NOT IN ('consumer_position', 'outbox_lane', 'outbox_mark', 'outbox_relay', 'schema_migrations')"
+            " AND table_name NOT IN"
+            " ('consumer_position', 'outbox_lane', 'outbox_mark', 'outbox_relay', 'schema_migrations')"
             " ORDER BY 1, 2"
         )
         return {
