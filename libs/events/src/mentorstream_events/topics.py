@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 DAY_MS = 86_400_000
-_STREAM = MappingProxyType({"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)})
+# Stamped by the broker: it refuses records of a producer whose own clock is an hour ahead, and retention goes by it.
+_STAMPED = {"message.timestamp.type": "LogAppendTime"}
+_STREAM = MappingProxyType({"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS), **_STAMPED})
 _COMPACTED = MappingProxyType(
     {
+        **_STAMPED,
         "cleanup.policy": "compact",
         "max.compaction.lag.ms": str(DAY_MS),
         "segment.ms": str(DAY_MS),
