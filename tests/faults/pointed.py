@@ -10,28 +10,23 @@ MENTORSTREAM_FAULT_POINT   POINT:ACTION[:NTH[:MILLISECONDS]], several separated 
                            MILLISECONDS later (0: there and then).
 MENTORSTREAM_FAULT_RECORD  ACTION:TEXT, several separated by commas: what deciding over an event does whose data holds
                            TEXT somewhere: `kill` or `raise`. Stands for a fault of the code that one record brings out.
-MENTORSTREAM_FAULT_CLOCK   A file that holds a number of seconds by which this process's wall clock is wrong. It is read
-                           at each look at the clock, so the clock jumps when the file is written.
+MENTORSTREAM_FAULT_CLOCK   See `wrong_clock`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import importlib
 import os
 import runpy
 import signal
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import msgspec
+import tests.faults.wrong_clock  # noqa: F401 - makes it wrong, before others bind its functions
 
 from mentorstream_events import Event, Value
 from mentorstream_runtime import points
@@ -44,7 +39,6 @@ if TYPE_CHECKING:
 
 POINT_VARIABLE: Final = "MENTORSTREAM_FAULT_POINT"
 RECORD_VARIABLE: Final = "MENTORSTREAM_FAULT_RECORD"
-CLOCK_VARIABLE: Final = "MENTORSTREAM_FAULT_CLOCK"
 Action = Literal["kill", "stop", "raise"]
 
 
@@ -136,38 +130,10 @@ def harmed(
     return build_harmed
 
 
-def misread_clock(path: Path) -> None:
-    """Make `time.time` and `datetime.now` wrong by the number of seconds in the file.
-
-    The methods of datetime are replaced in its own type, because a subclass in its place would be another type to
-    msgspec and pydantic. Not reached is C code that asks the kernel; of what the services use, that is aiokafka's
-    record builder, hence AIOKAFKA_NO_EXTENSIONS, which has to be set before aiokafka is imported.
-    """
-    true_time, true_now = time.time, datetime.now
-
-    def wrong_time() -> float:
-        return true_time() + float(path.read_text() or 0)
-
-    def wrong_now(cls: type[datetime], tz: tzinfo | None = None) -> datetime:
-        return cls.fromtimestamp(wrong_time(), tz)
-
-    def wrong_utcnow(cls: type[datetime]) -> datetime:
-        return wrong_now(cls, true_now().astimezone().tzinfo).replace(tzinfo=None)
-
-    time.time = wrong_time
-    time.time_ns = lambda: int(wrong_time() * 1e9)
-    (methods,) = gc.get_referents(datetime.__dict__)
-    methods["now"] = classmethod(wrong_now)
-    methods["utcnow"] = classmethod(wrong_utcnow)
-    ctypes.pythonapi.PyType_Modified(ctypes.py_object(datetime))
-
-
 def run(service: str, mode: str) -> None:
     """Arm what the environment asks for, then run the service. Exits the process, as the service does."""
     if text := os.environ.get(POINT_VARIABLE):
         points.arm(Armed([Wanted.parse(each) for each in text.split(",")]))
-    if file := os.environ.get(CLOCK_VARIABLE):
-        misread_clock(Path(file))
     harm = [_harm(each) for each in os.environ.get(RECORD_VARIABLE, "").split(",") if each]
     if not harm:
         sys.argv = [service, mode]

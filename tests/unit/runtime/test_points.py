@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from tests.faults import pointed
+from tests.faults import pointed, wrong_clock
 from tests.faults.pointed import Armed, AskedTo, Wanted
 
 from mentorstream_runtime import points
@@ -50,7 +50,7 @@ def test_every_point_is_passed_once_in_the_product_and_nothing_there_can_arm_one
     passed = []
     for path in SOURCES:
         text = path.read_text(encoding="utf-8")
-        for variable in (pointed.POINT_VARIABLE, pointed.RECORD_VARIABLE, pointed.CLOCK_VARIABLE):
+        for variable in (pointed.POINT_VARIABLE, pointed.RECORD_VARIABLE, wrong_clock.CLOCK_VARIABLE):
             assert variable not in text, path
         assert not re.search(r"\bpoints\.arm\b|\bimport .*\b(arm|reach)\b", text), path
         passed += re.findall(r"\bpoints\.reach\(\"(\w+)\"\)", text)
