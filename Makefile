@@ -4,7 +4,7 @@
 MENTORSTREAM := .venv/bin/mentorstream
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format faults demo bench-delivery up down status clean
+.PHONY: help setup test lint format faults demo bench-delivery bench-matching up down status clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -31,6 +31,9 @@ demo: setup ## Run the demo: four driven weeks of twelve organisations, in some 
 
 bench-delivery: setup ## Measure the delivery path beside stock Faust and the limit; writes results and their page
 	@.venv/bin/python -m benchmarks.delivery --results benchmarks/results/delivery.json --page docs/benchmarks/delivery.md
+
+bench-matching: setup ## Measure the matching engine beside other libraries; CASES=... for some of the cases
+	@.venv/bin/python -m benchmarks.matching $(CASES)
 
 up: setup ## Start the local system: Kafka, PostgreSQL, mail sink, six services
 	@$(MENTORSTREAM) up

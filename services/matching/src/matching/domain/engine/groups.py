@@ -33,7 +33,7 @@ from .market import NOBODY, Assignment, Ints, Market, NoMarket, Places
 
 @dataclass(frozen=True, slots=True)
 class Circles:
-    """`open_circles`: mentors who lead one. `bound`: no assignment to mentors with room for one is worth more points."""
+    """`open_circles`: mentors who lead one. `bound`: no assignment to mentors with room for one is worth more."""
 
     assignment: Assignment
     open_circles: Ints

@@ -21,10 +21,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from . import auction
 from .compiled import compiled
 from .market import NOBODY, Assignment, Flags, Ints, Market, Places
 
-_FAR: Final = 1 << 61
+_FAR: Final = 1 << 60
 _UNSEEN: Final = -1
 _DONE: Final = -2
 
@@ -62,9 +63,9 @@ class _Search(NamedTuple):
 
 def exact(market: Market) -> Assignment:
     """An assignment of the largest sum of points, with prices that prove it. No pair is made that is worth nothing."""
-    pool = _pool(market, np.full(market.mentees, NOBODY, np.int32), market.capacity > 0)
-    first, open_to = pool.first, market.capacity > 0
-    pool.price[open_to] = pool.cost[first[:-1][open_to]]
+    begun = auction.opening(market)
+    pool = _pool(market, begun.mentor_of, market.capacity > 0)
+    pool.price[:] = begun.price
     _insert_all(pool, _search(market))
     return Assignment(pool.mentor_of, pool.price)
 
@@ -193,17 +194,22 @@ def _pop(s: _Search) -> int:
 
 
 @compiled
-def _reach(s: _Search, j: int, far: int, i: int) -> None:
-    """Mentor j can be reached through mentee i at `far`, if that is nearer than so far."""
+def _reach(s: _Search, j: int, far: int, i: int, full: bool) -> None:
+    """Mentor j can be reached through mentee i at `far`, if that is nearer than so far.
+
+    Distances are doubled, and one more for a mentor without a free place: of mentors equally near, a free one comes
+    first and ends the search. Where points are tied that saves most of it.
+    """
+    twice = 2 * far + (1 if full else 0)
     if s.spot[j] == _UNSEEN:
         s.touched[s.sizes[1]] = j
         s.sizes[1] += 1
         s.spot[j] = s.sizes[0]
         s.heap[s.sizes[0]] = j
         s.sizes[0] += 1
-    elif s.spot[j] == _DONE or far >= s.distance[j]:
+    elif s.spot[j] == _DONE or twice >= s.distance[j]:
         return
-    s.distance[j] = far
+    s.distance[j] = twice
     s.via[j] = i
     _sift_up(s, s.spot[j])
 
@@ -217,7 +223,7 @@ def _reach_from(p: _Pool, s: _Search, i: int, near: int, end: int) -> None:
             worth = p.points[e] + (p.lift[i] if p.lifted[i] == j else 0)
             far = near + p.profit[i] + p.price[j] - worth
             if far < end:
-                _reach(s, j, far, i)
+                _reach(s, j, far, i, p.held[j] == p.capacity[j])
 
 
 @compiled
@@ -227,9 +233,9 @@ def _find_end(p: _Pool, s: _Search, end: int, limit: int, may_drop: bool) -> tup
     Returns its distance, mentor and mentee; -1 and -1 if nothing is nearer than `end`.
     """
     end_mentor, end_mentee = -1, -1
-    while s.sizes[0] > 0 and s.distance[s.heap[0]] < min(end, limit):
+    while s.sizes[0] > 0 and s.distance[s.heap[0]] >> 1 < min(end, limit):
         j = _pop(s)
-        near, held = s.distance[j], p.held[j]
+        near, held = s.distance[j] >> 1, p.held[j]
         if held < p.capacity[j] and near + p.cost[p.first[j] + held] - p.price[j] < end:
             end, end_mentor, end_mentee = near + p.cost[p.first[j] + held] - p.price[j], j, -1
         for place in range(p.first[j], p.first[j] + held):
@@ -245,10 +251,11 @@ def _raise_prices(p: _Pool, s: _Search, to: int) -> None:
     """What was nearer than `to` becomes that much dearer, so that the path found costs nothing; forget the search."""
     for t in range(s.sizes[1]):
         j = s.touched[t]
-        if s.spot[j] == _DONE and s.distance[j] < to:
-            p.price[j] += to - s.distance[j]
+        near = s.distance[j] >> 1
+        if s.spot[j] == _DONE and near < to:
+            p.price[j] += to - near
             for place in range(p.first[j], p.first[j] + p.held[j]):
-                p.profit[p.holders[place]] -= to - s.distance[j]
+                p.profit[p.holders[place]] -= to - near
         s.spot[j] = _UNSEEN
     s.sizes[:] = 0
 
@@ -270,27 +277,6 @@ def _take_free_place(p: _Pool, s: _Search, j: int) -> None:
     place = p.first[j] + p.held[j]
     p.held[j] += 1
     _move_along(p, s, j, place)
-
-
-@compiled
-def _insert_all(p: _Pool, s: _Search) -> None:
-    for i in range(len(p.start) - 1):
-        best = 0
-        for e in range(p.start[i], p.start[i + 1]):
-            if p.live[p.mentor[e]]:
-                best = max(best, p.points[e] - p.price[p.mentor[e]])
-        if best == 0:
-            continue
-        p.profit[i] = best
-        _reach_from(p, s, i, 0, best)
-        end, end_mentor, end_mentee = _find_end(p, s, best, _FAR, True)  # at `best`, i is better left out
-        _raise_prices(p, s, end)
-        p.profit[i] -= end
-        if end_mentee >= 0:
-            p.mentor_of[end_mentee] = -1
-            _move_along(p, s, end_mentor, p.place_of[end_mentee])
-        elif end_mentor >= 0:
-            _take_free_place(p, s, end_mentor)
 
 
 @compiled
@@ -325,14 +311,36 @@ def _enter(p: _Pool) -> Places:
 
 
 @compiled
+def _insert_all(p: _Pool, s: _Search) -> None:
+    for i in _enter(p):
+        best = 0
+        for e in range(p.start[i], p.start[i + 1]):
+            if p.live[p.mentor[e]]:
+                best = max(best, p.points[e] - p.price[p.mentor[e]])
+        if best == 0:
+            continue
+        p.profit[i] = best
+        _reach_from(p, s, i, 0, best)
+        end, end_mentor, end_mentee = _find_end(p, s, best, _FAR, True)  # at `best`, i is better left out
+        _raise_prices(p, s, end)
+        p.profit[i] -= end
+        if end_mentee >= 0:
+            p.mentor_of[end_mentee] = -1
+            _move_along(p, s, end_mentor, p.place_of[end_mentee])
+        elif end_mentor >= 0:
+            _take_free_place(p, s, end_mentor)
+
+
+@compiled
 def _augment_all(p: _Pool, s: _Search, limit: int) -> int:
     unmatched = _enter(p)
     paid, end_mentor = 0, 0
     while len(unmatched) > 0 and end_mentor >= 0:
         for i in unmatched:
             for e in range(p.start[i], p.start[i + 1]):
-                if p.live[p.mentor[e]]:
-                    _reach(s, p.mentor[e], max(paid, p.price[p.mentor[e]] - p.points[e]), i)
+                j = p.mentor[e]
+                if p.live[j]:
+                    _reach(s, j, max(paid, p.price[j] - p.points[e]), i, p.held[j] == p.capacity[j])
         end, end_mentor, _ = _find_end(p, s, _FAR, limit, False)
         if end_mentor < 0 or end > limit:
             # Nobody else can be matched for so little; without a limit, nobody else at all.

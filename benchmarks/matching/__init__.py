@@ -1,0 +1,1 @@
+"""The matching engine beside other people's libraries and simple methods, in one run."""
