@@ -7,7 +7,8 @@ CREATE TABLE settled_before (
     notification_id uuid PRIMARY KEY,
     program_id uuid NOT NULL,
     status text NOT NULL CHECK (status IN ('sent', 'failed')),
-    status_reason text
+    status_reason text,
+    message_id text
 );
 CREATE INDEX settled_before_program ON settled_before (program_id);
 SELECT protect('settled_before');

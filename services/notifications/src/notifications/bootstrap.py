@@ -72,6 +72,6 @@ def build(runtime: Runtime[NotificationsSettings]) -> Parts:
         readers=readers,
         timers=[sender],
         api=build_api(runtime.settings, runtime.links, runtime.clock, Preferences(runtime.pool, runtime.api_pool)),
-        restorer=MailRestorer(),
+        restorer=MailRestorer(runtime.settings.mail_from.rpartition("@")[2]),
         closing=[sender.close],
     )

@@ -35,6 +35,7 @@ _COLUMNS: Final = (
     "status",
     "status_reason",
     "attempts",
+    "message_id",
     "due_at",
     "expires_at",
 )
@@ -53,7 +54,7 @@ async def load_book(connection: Connection, subjects: Collection[UUID], programs
     """
     rows = await connection.fetch(QUERIES["load_entries"], list(subjects))
     settled = {
-        row["notification_id"]: Ending(row["status"], row["status_reason"])
+        row["notification_id"]: Ending(row["status"], row["status_reason"], row["message_id"])
         for row in await connection.fetch(QUERIES["load_settled_before"], list(programs))
     }
     return Book((Entry(**row) for row in rows), ending_of=lambda key: settled.get(notification_id(key)))
@@ -94,11 +95,11 @@ async def save_book(connection: Connection, book: Book) -> None:
         await connection.copy_records_to_table("notification", records=records, columns=_COLUMNS)
 
 
-def _status_of(posted: Posted) -> tuple[str, str | None, int]:
-    """Status, its reason, attempts."""
+def _status_of(posted: Posted) -> tuple[str, str | None, int, str | None]:
+    """Status, its reason, attempts, Message-ID."""
     if posted.ending is not None:
-        return posted.ending.status, posted.ending.reason, 1
-    return ("waiting", None, 0) if posted.void is None else ("superseded", posted.void, 0)
+        return posted.ending.status, posted.ending.reason, 1, posted.ending.message_id
+    return ("waiting", None, 0, None) if posted.void is None else ("superseded", posted.void, 0, None)
 
 
 async def save_titles(connection: Connection, titles: Mapping[UUID, str]) -> None:

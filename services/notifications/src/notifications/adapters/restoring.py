@@ -24,13 +24,20 @@ class MailRestorer(Restorer):
 
     decides_again = False
 
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+
     async def take_over(self, connection: Connection, events: Sequence[Event[Any]]) -> None:
         """How mails ended, whether they are planned already or will be when their causes are read again."""
         for event in events:
             data = event.data
             status, reason = ("failed", data.reason) if isinstance(data, NotificationFailed) else ("sent", None)
-            await connection.execute(QUERIES["settle_known"], data.notification_id, status, reason)
-            await connection.execute(QUERIES["settle_before"], data.notification_id, data.program_id, status, reason)
+            # As the first try gave it; one that failed before any try has none, and nobody asks for it.
+            message_id = f"<{data.notification_id}@{self._domain}>"
+            await connection.execute(QUERIES["settle_known"], data.notification_id, status, reason, message_id)
+            await connection.execute(
+                QUERIES["settle_before"], data.notification_id, data.program_id, status, reason, message_id
+            )
 
     async def keep_people(self, connection: Connection, known: Collection[UUID]) -> None:
         """Erase whoever is not on the topic of people."""

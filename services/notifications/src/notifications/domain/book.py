@@ -42,6 +42,7 @@ class Ending:
 
     status: str
     reason: str | None
+    message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
