@@ -35,8 +35,9 @@ def by_auction(case: dict[str, Any]) -> dict[str, Any]:
 
 def exactly(case: dict[str, Any]) -> dict[str, Any]:
     pool = _market(case)
-    answer = paths.exact(pool)
-    return {"mentor_of": answer.mentor_of, "proof": lambda: certificate.bound(pool, answer.price)}
+    finer, answer = auction.solve_to_the_point(pool)
+    scale = int(finer.points[0]) // int(pool.points[0])
+    return {"mentor_of": answer.mentor_of, "proof": lambda: certificate.bound(finer, answer.price) // scale}
 
 
 def two_sided(case: dict[str, Any]) -> Any:

@@ -35,6 +35,19 @@ def test_the_auction_is_within_a_step_a_pair_and_proves_it(market: Market, epsil
     assert checked.bound - checked.value <= epsilon * checked.matched
 
 
+@settings(max_examples=100, deadline=None)
+@given(small())
+def test_steps_too_small_to_lose_a_point_lose_none(market: Market) -> None:
+    finer, answer = auction.solve_to_the_point(market)
+    assert certificate.verify(finer, answer).faults == ()
+    assert certificate.value_of(market, answer.mentor_of) == brute.most(market)[1]
+
+
+def test_points_that_cannot_be_made_finer_are_refused() -> None:
+    with pytest.raises(markets.NoMarket):
+        auction.solve_to_the_point(markets.from_dense(np.full((2, 2), markets.MOST_POINTS), [1, 1]))
+
+
 @settings(max_examples=150, deadline=None)
 @given(small(), st.sampled_from((1, 4)), st.booleans())
 def test_as_many_as_possible_makes_the_most_pairs_then_the_most_points(
