@@ -57,6 +57,19 @@ async def test_a_redriven_event_is_handled_at_its_reader_once(bench: Bench) -> N
     assert again.time == first.time
 
 
+async def test_a_record_as_large_as_the_broker_takes_is_not_redriven_and_holds_up_nobody(bench: Bench) -> None:
+    """A redrive adds headers to it: published, it would be refused for ever, and so would all behind it."""
+    await publish_raw(
+        bench.servers.kafka_bootstrap, bench.prefix, "registrations", key=b"key", value=b"x" * (1024 * 1024 - 200)
+    )
+    async with bench.process():
+        await eventually(lambda: buried(bench), what="the record is put aside")
+        with pytest.raises(Refused, match=r"too_large: the record has 10[0-9]{5} bytes"):
+            await redrive(bench, force=True)
+        await bench.publish(*registrations(1, 1))
+        await bench.until_stored(1)
+
+
 async def test_readers_skip_what_is_redriven_for_another(bench: Bench) -> None:
     theirs = msgspec.structs.replace(event(toy.registration(0, 1), number=1), redrive_of="x", redrive_for="scheduling")
     await bench.publish(theirs, event(toy.registration(0, 2), number=2))

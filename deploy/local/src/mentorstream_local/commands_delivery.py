@@ -38,6 +38,7 @@ from mentorstream_local.terminal import (
 )
 from mentorstream_runtime import dead_letters, positions
 from mentorstream_runtime.dead_letters import DeadLetter, Later
+from mentorstream_runtime.outbox import LIMIT_BYTES
 
 app = typer.Typer(help="Look at dead letters and publish them again.", no_args_is_help=True)
 _T = TypeVar("_T")
@@ -123,11 +124,14 @@ def redrive(
     force: Annotated[
         bool, typer.Option("--force", help="Do not look at what came after it, and publish it in any case.")
     ] = False,
+    limit_bytes: Annotated[
+        int, typer.Option(envvar="MENTORSTREAM_EVENT_LIMIT_BYTES", help="Largest record; below what the broker takes.")
+    ] = LIMIT_BYTES,
 ) -> None:
     """Publish a dead letter again, at the end of its topic, for this service alone.
 
     Reads what came after it on its partition first. Exits with 1 when that has newer events about the same, or cannot
-    be told, and when the letter was redriven before.
+    be told, when the letter was redriven before, and when it is larger than the limit.
     """
     _check(service)
     address = "" if force else bootstrap or running_stack(stack).servers.kafka_bootstrap
@@ -142,7 +146,7 @@ def redrive(
             letter = await dead_letters.read_dead_letter(connection, letter_id, lock=True)
             if letter is None:
                 raise LookupError(f"dead letter {letter_id} has expired meanwhile")
-            return await dead_letters.redrive(connection, service, letter, later=later)
+            return await dead_letters.redrive(connection, service, letter, later=later, limit_bytes=limit_bytes)
 
     with plain_errors(LookupError, ValueError, KafkaError):
         new_id = _with(service, stack, database, url, publish)

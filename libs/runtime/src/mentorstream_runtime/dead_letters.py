@@ -18,7 +18,7 @@ from aiokafka import ConsumerRecord
 
 from mentorstream_events import BY_TYPE, SequenceNumber, Undecodable, decode, derived_id
 
-from .outbox import write_raw
+from .outbox import LIMIT_BYTES, write_raw
 
 if TYPE_CHECKING:
     from .database import Connection
@@ -162,12 +162,19 @@ def _subject(letter: DeadLetter) -> tuple[tuple[bytes, ...], bool]:
     return values, contract.key_field in contract.subject
 
 
-async def redrive(connection: Connection, service: str, letter: DeadLetter, *, later: Sequence[Later] = ()) -> str:
+async def redrive(
+    connection: Connection,
+    service: str,
+    letter: DeadLetter,
+    *,
+    later: Sequence[Later] = (),
+    limit_bytes: int = LIMIT_BYTES,
+) -> str:
     """Publish the record again for this service alone, in the caller's transaction; returns the new event's id.
 
     `later` is what came after it on its partition and is about the same; none when that does not matter.
-    Raises ValueError when it was redriven before, has no key to be ordered by, or one of the later ones was handled, or
-    will be before it.
+    Raises ValueError when it was redriven before, has no key to be ordered by, is larger than the limit, or one of the
+    later ones was handled, or will be before it.
     """
     if letter.redriven_at is not None:
         raise ValueError(f"dead letter {letter.id} was redriven at {letter.redriven_at.isoformat()}")
@@ -192,7 +199,14 @@ async def redrive(connection: Connection, service: str, letter: DeadLetter, *, l
     attributes["ce_id"] = new_id.encode()
     attributes["ce_source"] = service.encode()
     key = letter.key.decode("utf-8", "replace")
-    await write_raw(connection, topic=letter.topic, key=key, value=letter.value, headers=attributes.items())
+    await write_raw(
+        connection,
+        topic=letter.topic,
+        key=key,
+        value=letter.value,
+        headers=attributes.items(),
+        limit_bytes=limit_bytes,
+    )
     await connection.execute(
         "UPDATE dead_letter SET redriven_at = clock_timestamp(), redriven_as = $2 WHERE id = $1", letter.id, new_id
     )

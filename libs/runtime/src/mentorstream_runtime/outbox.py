@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .database import Connection
 
 LANES: Final = 4
+# Unless an operator raised the broker's message.max.bytes and our limit with it.
+LIMIT_BYTES: Final = 900_000
 _PACK: Final = msgspec.msgpack.Encoder()
 
 _DRAW_NUMBERS: Final = """
@@ -63,7 +65,7 @@ def emit(cause: Event[Value] | Cause, data: Value, *, time: datetime, name: obje
 
 
 async def write_outbox(
-    connection: Connection, source: str, events: Sequence[Outgoing], *, limit_bytes: int = 900_000
+    connection: Connection, source: str, events: Sequence[Outgoing], *, limit_bytes: int = LIMIT_BYTES
 ) -> None:
     """Number the events and store them, in the order given, inside the caller's transaction.
 
@@ -98,16 +100,29 @@ async def write_outbox(
 
 
 async def write_raw(
-    connection: Connection, *, topic: str, key: str, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
+    connection: Connection,
+    *,
+    topic: str,
+    key: str,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+    limit_bytes: int = LIMIT_BYTES,
 ) -> None:
-    """Store one record as it is, with a new sequence number in its headers: what a redrive publishes."""
+    """Store one record as it is, with a new sequence number in its headers: what a redrive publishes.
+
+    Raises Rejected("too_large") for a record that the broker would refuse: all behind it would wait for ever.
+    """
     numbers, _ = await _draw(connection, Counter({(topic, key): 1}))
     incarnation, number = numbers[topic, key]
     kept = [header for header in headers if header[0] != "ce_sequence"]
     kept.append(("ce_sequence", SequenceNumber(incarnation, number).encode().encode()))
+    packed = _PACK.encode(kept)
+    size = len(packed) + len(value or b"")
+    if size > limit_bytes:
+        raise Rejected("too_large", f"the record has {size} bytes; the limit is {limit_bytes}")
     await connection.copy_records_to_table(
         "outbox",
-        records=[(lane_of(key), topic, key, _PACK.encode(kept), value)],
+        records=[(lane_of(key), topic, key, packed, value)],
         columns=["lane", "topic", "key", "headers", "value"],
     )
 
