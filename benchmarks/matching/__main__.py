@@ -201,8 +201,8 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
             found["value_over_greedy"] = row["value"] / row["greedy_value"]
         elif case.startswith("arrivals_"):
             found[f"arrival_tentative_{size}"] = row["value"] / row["bound"]
-            found[f"arrival_final_{size}"] = row["final_value"] / row["bound"]
-            found[f"arrival_p99_ms_{size}"] = row["p99_ms"]
+            found[f"arrival_final_{size}"] = row["final_value"] / row["whole_pool_bound"]
+            found[f"arrival_p99_ms_{size}"] = max(row["p99_ms"], row["final_p99_ms"])
         elif case.startswith("withdrawals_"):
             found["rematch_moved"] = row["moved"] / row["stood"]
             found["rematch_value_lost"] = 1 - row["value"] / row["cold_value"]

@@ -20,6 +20,7 @@ from matching.domain.values import Policy
 
 TERMS = terms_of(Policy(), scale=instances.SCALE)
 _THREADS = 2
+_NEVER = 1 << 40
 
 
 def _market(case: dict[str, Any]) -> Market:
@@ -111,16 +112,22 @@ def arriving(case: dict[str, Any]) -> dict[str, Any]:
     prices = auction.solve(before).price
     columns = _among(columns, open_rows)
     standing = arrivals.Standing(capacity[open_rows], width=width)
-    free = capacity[open_rows].astype(np.int64)
-    final, taken = np.full(mentees, NOBODY), []
+    full, final_points, final_matched = np.zeros(len(open_rows), np.bool_), 0, 0
+    taken, final_taken = [], []
     for row in range(mentees):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         _, mentor, points = retrieval.candidates(columns, TERMS, width, first=row, last=row + 1)
         standing.arrive(mentor, points)
-        taken.append(time.perf_counter() - begun)
-        final[row] = arrivals.choose_at_once(mentor, points, prices, free)
-        if final[row] != NOBODY:
-            free[final[row]] -= 1
+        taken.append(time.thread_time() - begun)
+        begun = time.thread_time()
+        asked = np.where(full, _NEVER, arrivals.faded(prices, mentees - row, mentees))
+        _, mentor, points = retrieval.candidates(columns, TERMS, width, first=row, last=row + 1, price=asked)
+        chosen = arrivals.choose_at_once(mentor, points, asked, (~full).astype(np.int64))
+        final_taken.append(time.thread_time() - begun)
+        if chosen != NOBODY:
+            full[chosen] = True
+            final_points += int(points[mentor == chosen][0])
+            final_matched += 1
     pool = standing.market()
     offline = auction.solve(pool, 64)
     return {
@@ -131,8 +138,11 @@ def arriving(case: dict[str, Any]) -> dict[str, Any]:
         "value": certificate.value_of(pool, standing.mentor_of),
         "matched": int(np.count_nonzero(standing.mentor_of != NOBODY)),
         "bound": certificate.bound(pool, offline.price),
-        "final_value": certificate.value_of(pool, final.astype(np.int32)),
-        "final_matched": int(np.count_nonzero(final != NOBODY)),
+        "whole_pool_bound": certificate.bound(pool, offline.price)
+        + retrieval.unbeaten(columns, TERMS, pool, offline.price),
+        "final_p99_ms": float(np.quantile(final_taken, 0.99) * 1e3),
+        "final_value": final_points,
+        "final_matched": final_matched,
     }
 
 

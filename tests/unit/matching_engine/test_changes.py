@@ -59,6 +59,13 @@ def test_a_match_for_good_goes_where_the_gain_over_the_price_is_largest() -> Non
     assert arrivals.choose_at_once(mentor[:0], points[:0], price, free) == -1
 
 
+def test_prices_fade_with_the_root_of_who_is_still_to_come() -> None:
+    price = np.array([1000, 0])
+    assert arrivals.faded(price, 100, 100).tolist() == [1000, 0]
+    assert arrivals.faded(price, 25, 100).tolist() == [500, 0]
+    assert arrivals.faded(price, 0, 100).tolist() == arrivals.faded(price, 5, 0).tolist() == [0, 0]
+
+
 def test_a_bonus_for_what_stands_moves_fewer_people() -> None:
     market = random_market(5, 300, 80)
     before = auction.solve(market).mentor_of

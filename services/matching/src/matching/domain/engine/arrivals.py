@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Final
 
 import numpy as np
@@ -146,6 +147,16 @@ def choose_at_once(mentor: Places, points: Places, price: Ints, free: Ints) -> i
     """
     net = np.where(free[mentor] > 0, points - price[mentor], -1)
     return int(mentor[np.argmax(net)]) if len(net) and net.max() >= 0 else NOBODY
+
+
+def faded(price: Ints, to_come: int, of: int) -> Ints:
+    """Prices when `to_come` of `of` expected mentees are still to come: they fall with the root of that share.
+
+    A place is worth the less to others the fewer of them are left; at the end it is worth nothing. The root did better
+    than prices that stay, and than prices that fall in proportion (docs/matching). Whole numbers, so exact everywhere.
+    """
+    share = isqrt((min(max(to_come, 0), of) << 40) // of) if of > 0 else 0
+    return (price * np.int64(share)) >> 20
 
 
 @dataclass(frozen=True, slots=True)
