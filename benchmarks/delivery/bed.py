@@ -187,9 +187,9 @@ class Place:
                 await asyncio.sleep(0.05)
         raise RuntimeError(f"{service} is not ready: {self.output()}")
 
-    async def start_peer(self, module: str, environment: Mapping[str, str], *, claims: int | None = None) -> None:
+    async def start_peer(self, module: str, environment: Mapping[str, str], *, arguments: Sequence[str] = ()) -> None:
         """A process of benchmarks/, ready once it wrote "ready" to its output."""
-        worker = self.start(["-m", module], {**os.environ, **environment})
+        worker = self.start(["-m", module, *arguments], {**os.environ, **environment})
         log = Path(self.logs[-1].name)
         while b"ready" not in log.read_bytes():
             if worker.poll() is not None:

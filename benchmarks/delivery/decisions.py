@@ -15,6 +15,7 @@ from mentorstream_runtime.outbox import lane_of
 
 from . import limit
 from .bed import PARTITIONS, Bed, Cpu, Place, Timing, worker_url
+from .findings import Findings
 from .workload import Message, Size, configurations, registrations
 
 LANES: Final = 4
@@ -45,6 +46,31 @@ class _Published:
     key: bytes
     headers: tuple[tuple[str, bytes], ...]
     value: bytes | None
+
+
+async def run_decisions(bed: Bed, findings: Findings, load: Load, *, repeats: int, faust_people: int) -> None:
+    """The three subjects, in turns, so that what else the machine does meets all of them."""
+    rows = bed.stack.directory / "rows.pickle"
+    found: dict[tuple[str, int], list[Timing]] = {}
+    for turn in range(repeats):
+        for workers in (1, 2):
+            keep = rows if (turn, workers) == (0, 1) else None
+            found.setdefault(("mentorstream", workers), []).append(await run_ours(bed, load, workers, keep=keep))
+            found.setdefault(("limit", workers), []).append(await run_limit(bed, load, workers, rows))
+            turns = ", ".join(f"{name} {found[name, workers][-1].rate:.0f}" for name in ("mentorstream", "limit"))
+            findings.say(f"turn {turn + 1}, {workers} worker(s), events/s: {turns}")
+    few = Load(load.measured, Load.of(Size(people=0), warm=300).before)
+    found["faust_stock", 1] = [await run_faust(bed, few, faust_people) for _ in range(repeats)]
+    rates = {
+        (subject, workers): findings.rate(
+            subject, f"registration to match, {workers} worker{'s' * (workers > 1)}", timings
+        )
+        for (subject, workers), timings in found.items()
+    }
+    findings.ratio("mentorstream_over_faust_stock", rates["mentorstream", 1] / rates["faust_stock", 1])
+    findings.ratio("one_worker_over_limit", rates["mentorstream", 1] / rates["limit", 1])
+    best = max(timing.rate for timing in found["limit", 1])
+    findings.ratio("two_workers_over_limit", rates["mentorstream", 2] / best)
 
 
 async def run_ours(bed: Bed, load: Load, workers: int, *, keep: Path | None = None) -> Timing:

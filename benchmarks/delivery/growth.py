@@ -1,53 +1,104 @@
-"""What stays when the database grows: the cost of an event, and how a backlog is worked off."""
+"""What stays when the database grows: the cost of an event, memory, and how a backlog is worked off.
+
+The large database is filled by the backlog itself: a million registrations wait, and one worker decides them all. So
+its rows, its indexes and what the worker remembers are what they would be in use.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import statistics
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from .bed import Bed, Place, Timing
-from .workload import Message, Size, configurations, registrations
+from .findings import Findings
+from .workload import Size, configurations, registrations
 
-_TOPICS = ("registrations",)
-_PROGRAM_PEOPLE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """A backlog worked off, and then the same events as at any other size. `memories`: MiB, over the backlog."""
-
-    backlog: Timing
-    memories: Sequence[float]
-    after: Timing
+SMALL: Final = (10_000, 10)
+"""People and organisations of the small database."""
+LARGE_ORGANISATIONS: Final = 5_000
+_TOPICS: Final = ("registrations",)
+_PROGRAM_PEOPLE: Final = 500
+_OTHERS: Final = ("scheduling", "feedback", "notifications", "pulse", "intake")
 
 
-async def run_growth(bed: Bed, people: int, organisations: int, measured: Sequence[Message]) -> Growth:
-    """One worker finds `people` registrations waiting, and `measured` ones afterwards.
+async def run_growth(
+    bed: Bed, findings: Findings, *, large: int, after: int, repeats: int, memory_seconds: float
+) -> None:
+    """Cost of `after` events at the small and at the large size, the backlog, and what each worker holds."""
+    costs = []
+    for people, organisations in (SMALL, (large, LARGE_ORGANISATIONS)):
+        async with bed.place() as place:
+            await _backlog(place, findings, people, organisations)
+            # What filling left behind for autovacuum and the checkpointer is no cost of the events to come.
+            await place.admin.execute("VACUUM ANALYZE")
+            await place.admin.execute("CHECKPOINT")
+            timings = [await _after(place, after, turn) for turn in range(repeats)]
+            stage = f"registration to match, {people} people of {organisations} organisations stored"
+            findings.rate("mentorstream", stage, timings)
+            costs.append(statistics.median(timing.cpu.total / timing.events for timing in timings))
+            if people == large:
+                await _memories(place, findings, people, memory_seconds)
+    findings.ratio("cost_per_event_1m_over_10k", costs[1] / costs[0])
 
-    Programs have 500 people each, so that only their number grows. `measured` holds its programs' configuration.
-    """
+
+async def _backlog(place: Place, findings: Findings, people: int, organisations: int) -> None:
+    """One worker finds `people` registrations waiting. Programs have 500 people each: only their number grows."""
     size = Size(programs=max(1, people // _PROGRAM_PEOPLE), organisations=organisations, people=people)
-    async with bed.place() as place:
-        await place.start_service("matching")
-        with place.held():
-            await place.lay(configurations(size, "before"))
-        await place.settle("matching", _TOPICS)
-        watching = asyncio.create_task(_watch(place))
-        backlog = await place.measure("matching", registrations(size, "before"), _TOPICS)
-        watching.cancel()
-        memories = (await asyncio.gather(watching, return_exceptions=True))[0]
-        after = await place.measure("matching", measured, _TOPICS)
-        assert isinstance(memories, list)
-        return Growth(backlog, memories, after)
+    await place.start_service("matching")
+    with place.held():
+        await place.lay(configurations(size, "before"))
+    await place.settle("matching", _TOPICS)
+    async with _watched(place) as memories:
+        timing = await place.measure("matching", registrations(size, "before"), _TOPICS)
+    findings.rate(
+        "mentorstream",
+        f"backlog of {people}, {organisations} organisations",
+        [timing],
+        seconds=round(timing.seconds, 1),
+        memory_mebibytes_by_tenths=[round(memories[len(memories) * part // 10]) for part in range(10)],
+    )
 
 
-async def _watch(place: Place) -> list[float]:
-    """The worker's memory, each second until it is cancelled."""
-    seen: list[float] = []
-    try:
+async def _after(place: Place, people: int, turn: int) -> Timing:
+    """People of new programs, the same at every size."""
+    size, seed = Size(people=people), f"after-{turn}"
+    await place.lay(configurations(size, seed))
+    await place.settle("matching", _TOPICS)
+    return await place.measure("matching", registrations(size, seed), _TOPICS)
+
+
+async def _memories(place: Place, findings: Findings, people: int, seconds: float) -> None:
+    """The most that each worker held. The others than matching are let loose on the topics as they lie, for a while."""
+    held = {"matching": place.memory()}
+    place.stop_workers()
+    for service in _OTHERS:
+        await place.start_service(service, mode="all")
+        async with _watched(place) as memories:
+            await asyncio.sleep(seconds)
+        if place.workers[-1].poll() is not None:
+            raise RuntimeError(f"{service} ended: {place.output()}")
+        held[service] = max(memories)
+        place.stop_workers()
+    for service, mebibytes in held.items():
+        findings.memory("mentorstream", f"{service} at {people} people", mebibytes)
+
+
+@asynccontextmanager
+async def _watched(place: Place) -> AsyncIterator[list[float]]:
+    """The workers' memory in MiB, at the beginning and each half second."""
+    seen = [place.memory()]
+
+    async def watch() -> None:
         while True:
+            await asyncio.sleep(0.5)
             seen.append(place.memory())
-            await asyncio.sleep(1)
-    except asyncio.CancelledError:
-        return seen
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield seen
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])

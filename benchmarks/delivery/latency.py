@@ -5,35 +5,44 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
 
+import aiohttp
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from .bed import PARTITIONS, Bed, Place
-from .decisions import Load
-from .workload import Message
+from .findings import Findings
+from .over_http import BATCH, path, run_through
+from .partner_load import Request
+from .partners import joining
+from .workload import Size
 
-_TICK_SECONDS = 0.005
+_TICK_SECONDS: Final = 0.002
+_LEAST_OF_LOAD: Final = 0.9
+_MATCHED: Final = (b"mentorstream.match.proposed.v1", b"mentorstream.match.confirmed.v1")
+_LAST_SECONDS: Final = 60.0
 
 
-async def run_latency(bed: Bed, load: Load, rate: float, seconds: float) -> list[float]:
-    """Seconds from a registration being sent to its topic to its first consequence being read from `matches`.
+async def run_latencies(bed: Bed, findings: Findings, *, events: int, seconds: float) -> None:
+    """The floor, what the path sustains from HTTP, and the latencies at half of that: in batches and one by one.
 
-    Registrations are sent at `rate` a second, without waiting for one another.
+    The ratio is the worse one's.
     """
-    async with bed.place() as place:
-        await place.lay(load.before)
-        await place.start_service("matching")
-        await place.settle("matching", ["registrations"])
-        consumer = await _at_end(place, "matches")
-        try:
-            return await _send_and_see(place, consumer, load.measured, rate, seconds)
-        finally:
-            await consumer.stop()
+    floor = findings.latency("limit", "one commit, one produce, one fetch", await _floor(bed, 500))
+    worst = 0.0
+    for batch, count in ((BATCH, events), (1, events // 5)):
+        rate = await run_through(bed, findings, events=count, batch=batch) / 2
+        found = await _at_rate(bed, batch, rate, seconds)
+        kind = "single events" if batch == 1 else f"batches of {batch}"
+        stage = f"202 to match read, half load, {kind}"
+        worst = max(worst, findings.latency("mentorstream", stage, found, sent_per_second=round(rate)))
+    findings.ratio("latency_p99_over_floor", worst / floor)
 
 
-async def run_floor(bed: Bed, count: int) -> list[float]:
+async def _floor(bed: Bed, count: int) -> list[float]:
     """Seconds that one commit, one produce and one fetch take, each after the other, nothing else going on."""
     found = []
     async with bed.place() as place:
@@ -61,44 +70,104 @@ async def _at_end(place: Place, topic: str) -> Any:
     partitions = [TopicPartition(f"{place.prefix}{topic}", number) for number in range(PARTITIONS)]
     consumer.assign(partitions)
     await consumer.seek_to_end(*partitions)
+    for partition in partitions:
+        await consumer.position(partition)  # only now it is known; a record sent before is not to be missed
     return consumer
 
 
-async def _send_and_see(
-    place: Place, consumer: Any, messages: Sequence[Message], rate: float, seconds: float
-) -> list[float]:
-    sent: dict[tuple[bytes, str], float] = {}
-    found: list[float] = []
-    wanted = messages[: int(rate * seconds)]
+class _Member(msgspec.Struct):
+    participant_id: str
 
-    async def see() -> None:
-        while True:
-            for records in (await consumer.getmany(timeout_ms=100)).values():
-                now = time.perf_counter()
-                for each in records:
-                    moment = dict(each.headers)["ce_time"].decode()
-                    started = sent.pop((each.key, moment), None)
-                    if started is not None:
-                        found.append(now - started)
 
-    seeing = asyncio.create_task(see())
-    async with AIOKafkaProducer(bootstrap_servers=place.bed.servers.kafka_bootstrap) as producer:
+class _Match(msgspec.Struct):
+    mentor: _Member
+    mentees: list[_Member]
+
+
+class _Answer(msgspec.Struct):
+    accepted: list[_Member]
+
+
+@dataclass(slots=True)
+class _Seen:
+    """When each participant's 202 was there, and when each match was read with whom it is of."""
+
+    accepted: dict[str, float] = field(default_factory=dict)
+    matches: list[tuple[float, list[str]]] = field(default_factory=list)
+
+    def latencies(self) -> list[float]:
+        """From the 202 of whoever came last into a match to the match. Matches of people of the warming are not ours.
+
+        A match that was read before its 202 took no time.
+        """
+        return [
+            max(0.0, read_at - max(self.accepted[each] for each in people))
+            for read_at, people in self.matches
+            if all(each in self.accepted for each in people)
+        ]
+
+
+async def _at_rate(bed: Bed, batch: int, rate: float, seconds: float) -> list[float]:
+    """Requests go out at their times, without waiting for one another.
+
+    Raises RuntimeError where they did not go out at that rate, or where what was accepted was not decided.
+    """
+    async with path(bed) as (place, url, partners):
+        requests = joining(partners, Size(people=max(batch, int(rate * seconds))), "main", batch)
+        seen = _Seen()
+        consumer = await _at_end(place, "matches")
+        seeing = asyncio.create_task(_see(consumer, seen))
+        try:
+            await _send(requests, f"{url}/v1/events", rate / batch, seen)
+            await _until_decided(place, len(seen.accepted))
+            await asyncio.sleep(0.5)
+        finally:
+            seeing.cancel()
+            await asyncio.wait([seeing])
+            await consumer.stop()
+        return seen.latencies()
+
+
+async def _send(requests: Sequence[Request], url: str, rate: float, seen: _Seen) -> None:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.TaskGroup() as group:
         began, done = time.perf_counter(), 0
-        while done < len(wanted):
-            due = min(len(wanted), int((time.perf_counter() - began) * rate))
-            for each in wanted[done:due]:
-                sent[each.key, _instant(each)] = time.perf_counter()
-                await producer.send(f"{place.prefix}registrations", each.value, key=each.key, headers=each.headers)
+        while done < len(requests):
+            due = min(len(requests), 1 + int((time.perf_counter() - began) * rate))
+            for request in requests[done:due]:
+                group.create_task(_post(session, url, request, seen))
             done = max(done, due)
             await asyncio.sleep(_TICK_SECONDS)
-        await producer.flush()
+        took, planned = time.perf_counter() - began, len(requests) / rate
+    if planned < _LEAST_OF_LOAD * took and took - planned > 1 / rate + 0.1:
+        raise RuntimeError(f"the load of {planned:.1f} s went out in {took:.1f} s: it was not half load")
+
+
+async def _post(session: aiohttp.ClientSession, url: str, request: Request, seen: _Seen) -> None:
+    async with session.post(url, data=request.body, headers=request.headers) as answer:
+        told = await answer.read()
+        now = time.perf_counter()
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise RuntimeError(f"{answer.status}: {told[:500]!r}")
+    for each in msgspec.json.decode(told, type=_Answer).accepted:
+        seen.accepted[each.participant_id] = now
+
+
+async def _see(consumer: Any, seen: _Seen) -> None:
+    decoder = msgspec.json.Decoder(_Match)
+    while True:
+        for records in (await consumer.getmany(timeout_ms=100)).values():
+            now = time.perf_counter()
+            for each in records:
+                if dict(each.headers)["ce_type"] in _MATCHED:
+                    match = decoder.decode(each.value)
+                    people = [match.mentor.participant_id, *(mentee.participant_id for mentee in match.mentees)]
+                    seen.matches.append((now, people))
+
+
+async def _until_decided(place: Place, accepted: int) -> None:
+    deadline = time.monotonic() + _LAST_SECONDS
+    while await place.admin.fetchval("SELECT EXISTS (SELECT FROM intake.outbox)"):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"of {accepted} accepted some are not relayed: {place.output()}")
+        await asyncio.sleep(0.02)
     await place.settle("matching", ["registrations"])
-    await asyncio.sleep(0.5)
-    seeing.cancel()
-    return found
-
-
-def _instant(message: Message) -> str:
-    """The event's time, as the events that follow from it have it too."""
-    moment = datetime.fromisoformat(dict(message.headers)["ce_time"].decode())
-    return moment.isoformat().replace("+00:00", "Z")

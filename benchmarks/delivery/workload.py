@@ -69,7 +69,7 @@ def configurations(size: Size, seed: str) -> Iterator[Message]:
         first = index % size.organisations
         taking_part = [organisations[(first + step) % size.organisations] for step in range(min(3, size.organisations))]
         data = ProgramConfigured(
-            program_id=_program(seed, index),
+            program_id=program_id(seed, index),
             organisation_id=taking_part[0],
             organisations=tuple(taking_part),
             title=f"Program {index}",
@@ -95,7 +95,7 @@ def _registered(draw: random.Random, size: Size, seed: str, program: int, index:
     mentors = draw.random() < 0.2
     organisation = (program % size.organisations + draw.randrange(3)) % size.organisations
     return ParticipantRegistered(
-        program_id=_program(seed, program),
+        program_id=program_id(seed, program),
         # Growing with time, as intake mints them.
         participant_id=UUID(int=(0x0190_0000_0000 + index << 80) | (7 << 76) | (2 << 62) | draw.getrandbits(60)),
         person_id=UUID(int=(0x0190_0000_0000 + index << 80) | (7 << 76) | (2 << 62) | draw.getrandbits(60)),
@@ -134,7 +134,8 @@ def _skills(draw: random.Random, least: int, most: int) -> tuple[Skill, ...]:
     return tuple(Skill(skill=name, level=draw.randint(1, 5)) for name in names)
 
 
-def _program(seed: str, index: int) -> UUID:
+def program_id(seed: str, index: int) -> UUID:
+    """A program's id."""
     return derived_id(seed, "program", index)
 
 
