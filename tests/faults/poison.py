@@ -15,6 +15,8 @@ from mentorstream_local.demo.data import PoisonRecord
 
 # Far above all that a program's events will be numbered: a reader that believed it would drop everything behind it.
 _FAR_AHEAD: Final = b"000001.000000000999999999"
+# A service believes that a record in its own name, of a type that it does not know, is of a newer version of itself.
+_STRANGER: Final = b"https://stranger.example/tool"
 _OTHER: Final = "00000000-0000-4000-8000-0000000fa017"
 _GOOD: Final = {each.name: each for each in load_examples()}
 REGISTERED: Final = "mentorstream.participant.registered.v1"
@@ -85,10 +87,10 @@ KINDS: Final[Mapping[str, Make]] = {
         "wrong schema", "wrong_schema", value=_with_key(base, 7), ce_sequence=_FAR_AHEAD
     ),
     "unknown type": lambda base: base.record(
-        "unknown type", "unknown_type", ce_type=b"mentorstream.participant.promoted.v1"
+        "unknown type", "unknown_type", ce_type=b"mentorstream.participant.promoted.v1", ce_source=_STRANGER
     ),
     "future version": lambda base: base.record(
-        "future version", "unknown_version", ce_type=base.headers["ce_type"][:-1] + b"9", ce_sequence=_FAR_AHEAD
+        "future version", "unknown_version", ce_type=base.headers["ce_type"][:-1] + b"9", ce_source=_STRANGER
     ),
     "no id": lambda base: base.record("no id", "missing_header", without="ce_id"),
     "no type": lambda base: base.record("no type", "missing_header", without="ce_type"),

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 
 from tests.integration.runtime import toy
 from tests.integration.runtime.bench import Bench, registrations
-from tests.support.records import eventually, read_events
+from tests.support.records import eventually, publish_raw, read_events
 
+from mentorstream_events import SequenceNumber, encode_headers
 from mentorstream_events.people import PersonErased
 from mentorstream_runtime.database import open_pool, transaction
 from mentorstream_runtime.outbox import Cause, Outgoing, emit, write_outbox
@@ -91,6 +92,22 @@ async def test_a_restored_database_is_refused_and_nothing_is_decided_on_it(bench
     await bench.fetch("UPDATE outbox_incarnation SET incarnation = 2 RETURNING 1")
     async with bench.process():
         await bench.until_stored(20)
+
+
+async def test_poison_in_the_service_s_own_name_halts_nothing(bench: Bench) -> None:
+    """It claims a number that was never drawn; no reader believes it."""
+    await bench.publish(*registrations(1, 2))
+    async with bench.process():
+        await bench.until_stored(2)
+    (item, *_) = await read_events(bench.servers.kafka_bootstrap, bench.prefix, "matches")
+    headers = encode_headers(
+        event_id="forged", event_type=item.type, source="matching", time=NOW, sequence=SequenceNumber(1, 10**9)
+    )
+    key = item.key.encode()
+    await publish_raw(bench.servers.kafka_bootstrap, bench.prefix, "matches", key=key, value=b"{}", headers=headers)
+    await bench.publish(*registrations(1, 2, start=3))
+    async with bench.process():
+        await bench.until_stored(4)
 
 
 async def test_a_tombstone_is_published_as_null(bench: Bench) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 
-from mentorstream_events import TOPIC, TOPICS, SequenceNumber
+from mentorstream_events import TOPIC, TOPICS, SequenceNumber, Undecodable, decode
 
 from .broker import read_cluster_id, read_partitions, tail_reader
 from .database import Pool, transaction
@@ -64,6 +64,15 @@ class OwnRecord:
     def event_id(self) -> str:
         """Its id, as its headers have it."""
         return (dict(self.record.headers).get("ce_id") or b"").decode("utf-8", "replace")
+
+    @property
+    def is_believed(self) -> bool:
+        """Whether it is an event, or might be one to a newer version of this service."""
+        try:
+            decode(self.topic, self.record.key, self.record.value, self.record.headers)
+        except Undecodable as error:
+            return error.reason in ("unknown_type", "unknown_version")
+        return True
 
 
 class OwnRecords:
@@ -150,14 +159,18 @@ class OwnRecords:
             self._marked = self._ends
 
     async def newer(self, records: Sequence[OwnRecord]) -> list[OwnRecord]:
-        """Those that this database did not number: they were published by a later state of it."""
+        """Those that this database did not number: they were published by a later state of it.
+
+        What contradicts its contract is not among them, whatever it says of its source and place: no reader believes
+        it, and it would let anybody who can write to a topic halt the service that it names.
+        """
         names = list({(own.topic, own.key) for own in records})
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(_DRAWN, [topic for topic, _ in names], [key for _, key in names])
             incarnation = await connection.fetchval("SELECT incarnation FROM outbox_incarnation")
         drawn = {(row["topic"], row["key"]): SequenceNumber(row["incarnation"], row["number"]) for row in rows}
         nothing = SequenceNumber(incarnation, 0)
-        return [own for own in records if own.sequence > drawn.get((own.topic, own.key), nothing)]
+        return [own for own in records if own.sequence > drawn.get((own.topic, own.key), nothing) and own.is_believed]
 
     def _name_of(self, partition: TopicPartition) -> str:
         name: str = partition.topic.removeprefix(self._settings.topic_prefix)
