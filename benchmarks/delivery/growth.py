@@ -7,6 +7,7 @@ its rows, its indexes and what the worker remembers are what they would be in us
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Final
 
 from .bed import Bed, Place, Timing
 from .findings import Findings
+from .partners import add_partners, joining, programs, send
 from .workload import Size, configurations, registrations
 
 SMALL: Final = (10_000, 10)
@@ -21,7 +23,22 @@ SMALL: Final = (10_000, 10)
 LARGE_ORGANISATIONS: Final = 5_000
 _TOPICS: Final = ("registrations",)
 _PROGRAM_PEOPLE: Final = 500
-_OTHERS: Final = ("scheduling", "feedback", "notifications", "pulse", "intake")
+_FILL_INTAKE: Final = (
+    "INSERT INTO organisation (organisation_id, name, title)"
+    " SELECT gen_random_uuid(), 'filled-' || number, 'Filled' FROM generate_series(0, {organisations} - 1) AS number",
+    "INSERT INTO program (program_id, organisation_id, owner, reference, title, kind, roles, version, policy, terms)"
+    " SELECT gen_random_uuid(), organisation_id, name, 'filled', 'Filled', 'formal', '{{mentor,mentee}}', 1,"
+    " '{{}}', '{{}}' FROM organisation",
+    "INSERT INTO person (person_id, organisation_id, reference, version, full_name, email, zone, locale)"
+    " SELECT gen_random_uuid(), organisation_id, 'p' || number, 1, 'Person ' || number,"
+    " number || '@people.example', 'Europe/Paris', 'en' FROM generate_series(0, {people} - 1) AS number"
+    " JOIN organisation ON name = 'filled-' || number % {organisations}",
+    "INSERT INTO participant (participant_id, program_id, person_id, organisation_id, roles, details, blocks, active)"
+    " SELECT gen_random_uuid(), program_id, person_id, organisation_id, '{{mentee}}', '{{}}', '{{}}', true"
+    " FROM person JOIN program USING (organisation_id)",
+    "ANALYZE",
+)
+_OTHERS: Final = ("scheduling", "feedback", "notifications", "pulse")
 
 
 async def run_growth(
@@ -41,6 +58,7 @@ async def run_growth(
             costs.append(statistics.median(timing.cpu.total / timing.events for timing in timings))
             if people == large:
                 await _memories(place, findings, people, memory_seconds)
+    findings.memory("mentorstream", f"intake at {large} people", await _memory_of_intake(bed, large))
     findings.ratio("cost_per_event_1m_over_10k", costs[1] / costs[0])
 
 
@@ -84,6 +102,25 @@ async def _memories(place: Place, findings: Findings, people: int, seconds: floa
         place.stop_workers()
     for service, mebibytes in held.items():
         findings.memory("mentorstream", f"{service} at {people} people", mebibytes)
+
+
+async def _memory_of_intake(bed: Bed, people: int) -> float:
+    """The most that intake held while more people came over HTTP than the `people` that were there.
+
+    They are put straight into its tables: what it would have published is of no account to its memory.
+    """
+    async with bed.place() as place:
+        await place.admin.execute("SET search_path TO intake")
+        for statement in _FILL_INTAKE:
+            await place.admin.execute(statement.format(people=people, organisations=LARGE_ORGANISATIONS))
+        size = Size(people=2000)
+        partners = await add_partners(place, size.organisations)
+        url = await place.start_service("intake", mode="all")
+        cores = sorted(os.sched_getaffinity(0))
+        async with _watched(place) as memories:
+            await send(place, url, programs(partners, size), cores)
+            await send(place, url, joining(partners, size, "main", 100), cores)
+        return max(memories)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from .bed import PARTITIONS, Bed, Place
 from .findings import Findings
-from .over_http import BATCH, path, run_through
+from .over_http import BATCH, participants, path, run_through, until_decided
 from .partner_load import Request
 from .partners import joining
 from .workload import Size
@@ -23,7 +23,6 @@ from .workload import Size
 _TICK_SECONDS: Final = 0.002
 _LEAST_OF_LOAD: Final = 0.9
 _MATCHED: Final = (b"mentorstream.match.proposed.v1", b"mentorstream.match.confirmed.v1")
-_LAST_SECONDS: Final = 60.0
 
 
 async def run_latencies(bed: Bed, findings: Findings, *, events: int, seconds: float) -> None:
@@ -96,15 +95,16 @@ class _Seen:
     matches: list[tuple[float, list[str]]] = field(default_factory=list)
 
     def latencies(self) -> list[float]:
-        """From the 202 of whoever came last into a match to the match. Matches of people of the warming are not ours.
+        """From the 202 of whoever came last into a match to the match.
 
-        A match that was read before its 202 took no time.
+        People of the warming have no time here: they came before. A match that was read before its 202 took no time.
         """
-        return [
-            max(0.0, read_at - max(self.accepted[each] for each in people))
-            for read_at, people in self.matches
-            if all(each in self.accepted for each in people)
-        ]
+        found = []
+        for read_at, people in self.matches:
+            came_at = [self.accepted[each] for each in people if each in self.accepted]
+            if came_at:
+                found.append(max(0.0, read_at - max(came_at)))
+        return found
 
 
 async def _at_rate(bed: Bed, batch: int, rate: float, seconds: float) -> list[float]:
@@ -114,12 +114,13 @@ async def _at_rate(bed: Bed, batch: int, rate: float, seconds: float) -> list[fl
     """
     async with path(bed) as (place, url, partners):
         requests = joining(partners, Size(people=max(batch, int(rate * seconds))), "main", batch)
+        known = await participants(place)
         seen = _Seen()
         consumer = await _at_end(place, "matches")
         seeing = asyncio.create_task(_see(consumer, seen))
         try:
             await _send(requests, f"{url}/v1/events", rate / batch, seen)
-            await _until_decided(place, len(seen.accepted))
+            await until_decided(place, known + len(seen.accepted))
             await asyncio.sleep(0.5)
         finally:
             seeing.cancel()
@@ -162,12 +163,3 @@ async def _see(consumer: Any, seen: _Seen) -> None:
                     match = decoder.decode(each.value)
                     people = [match.mentor.participant_id, *(mentee.participant_id for mentee in match.mentees)]
                     seen.matches.append((now, people))
-
-
-async def _until_decided(place: Place, accepted: int) -> None:
-    deadline = time.monotonic() + _LAST_SECONDS
-    while await place.admin.fetchval("SELECT EXISTS (SELECT FROM intake.outbox)"):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"of {accepted} accepted some are not relayed: {place.output()}")
-        await asyncio.sleep(0.02)
-    await place.settle("matching", ["registrations"])

@@ -19,6 +19,7 @@ from .workload import Size
 
 BATCH: Final = 100
 _WARM_REQUESTS: Final = 64
+_WAIT_SECONDS: Final = 300.0
 _TOPICS: Final = ("registrations",)
 
 
@@ -41,18 +42,32 @@ async def run_through(bed: Bed, findings: Findings, *, events: int, batch: int) 
     async with path(bed) as (place, url, partners):
         size = Size(people=events)
         requests = joining(partners, size, "main", batch)
-        before = place.cpu()
+        known, before = await participants(place), place.cpu()
         started, _ = await send(place, url, requests, sorted(os.sched_getaffinity(0)))
-        await _until_relayed(place)
-        await place.settle("matching", _TOPICS)
+        await until_decided(place, known + events)
         seconds = time.monotonic() - started
         cpu = Cpu(*(now - then for now, then in zip(place.cpu(), before, strict=True)))
         timing = Timing(events, seconds, cpu, place.memory())
-        stored = await place.admin.fetchval("SELECT count(*) FROM matching.participant")
-        if stored < events:
-            raise RuntimeError(f"{events} people were accepted, matching stored {stored}")
     kind = "single events" if batch == 1 else f"batches of {batch}"
     return findings.rate("mentorstream", f"HTTP to match published, {kind}", [timing])
+
+
+async def participants(place: Place) -> int:
+    """How many matching knows."""
+    return int(await place.admin.fetchval("SELECT count(*) FROM matching.participant"))
+
+
+async def until_decided(place: Place, people: int) -> None:
+    """Until matching knows so many and both services have published all. Raises RuntimeError if it takes too long."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while await place.admin.fetchval(
+        "SELECT EXISTS (SELECT FROM intake.outbox) OR EXISTS (SELECT FROM matching.outbox)"
+        " OR (SELECT count(*) FROM matching.participant) < $1",
+        people,
+    ):
+        if any(worker.poll() is not None for worker in place.workers) or time.monotonic() > deadline:
+            raise RuntimeError(f"{people} people were accepted, matching knows {await participants(place)}")
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
