@@ -21,7 +21,7 @@ import psutil
 from .bed import Bed, open_bed
 from .decisions import Load, run_decisions
 from .findings import Findings
-from .growth import run_growth
+from .growth import NAMED_LARGE, run_growth
 from .hops import run_hops
 from .latency import run_latencies
 from .over_http import run_intake
@@ -29,6 +29,7 @@ from .page import write_page
 from .workload import Size, mean_bytes, registrations
 
 _PARTS = ("decisions", "intake", "latency", "hops", "growth")
+_PEOPLE = 100_000
 
 
 def main() -> None:
@@ -36,21 +37,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.delivery", description=__doc__)
     parser.add_argument("--only", choices=_PARTS, nargs="+", default=_PARTS, help="some parts; writes no files")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--people", type=int, default=100_000, help="decisions: registrations measured")
+    parser.add_argument("--people", type=int, default=_PEOPLE, help="decisions: registrations measured")
     parser.add_argument("--faust-people", type=int, default=10_000, help="of them, for stock Faust, which takes longer")
     parser.add_argument("--accepted", type=int, default=20_000, help="intake, latency: in batches; a fifth one by one")
     parser.add_argument("--latency-seconds", type=float, default=15, help="how long half load lasts")
     parser.add_argument("--hop-people", type=int, default=30_000, help="hops: people matched first")
     parser.add_argument("--mails", type=int, default=5_000, help="hops: of the requests, to the mail server")
-    parser.add_argument("--large", type=int, default=1_000_000, help="growth: people of the large database")
+    parser.add_argument("--large", type=int, default=NAMED_LARGE, help="growth: people of the large database")
     parser.add_argument("--after", type=int, default=20_000, help="growth: events whose cost is compared")
     parser.add_argument("--memory-seconds", type=float, default=10, help="growth: how long others are watched")
     parser.add_argument("--results", type=Path, help="where the JSON goes")
     parser.add_argument("--page", type=Path, help="where the table goes")
     options = parser.parse_args()
-    whole = set(options.only) == set(_PARTS)
-    if (options.results or options.page) and not (whole and options.people >= 100_000 and options.large >= 1_000_000):
-        parser.error("results are written for a whole run only: no --only, --people 100000 and --large 1000000 or more")
+    whole = set(options.only) == set(_PARTS) and options.people >= _PEOPLE and options.large >= NAMED_LARGE
+    if (options.results or options.page) and not whole:
+        parser.error("results are written for a whole run only: no --only, no smaller --people and --large")
     logging.disable(logging.ERROR)  # aiokafka tells of every leader that is not elected yet
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # servers and workers are to end, too
     findings = asyncio.run(_run(options))

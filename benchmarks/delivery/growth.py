@@ -20,6 +20,8 @@ from .workload import Size, configurations, registrations
 
 SMALL: Final = (10_000, 10)
 """People and organisations of the small database."""
+NAMED_LARGE: Final = 1_000_000
+"""The ratio is named for it. Of a smaller database there is none."""
 LARGE_ORGANISATIONS: Final = 5_000
 _TOPICS: Final = ("registrations",)
 _PROGRAM_PEOPLE: Final = 500
@@ -59,7 +61,10 @@ async def run_growth(
             if people == large:
                 await _memories(place, findings, people, memory_seconds)
     findings.memory("mentorstream", f"intake at {large} people", await _memory_of_intake(bed, large))
-    findings.ratio("cost_per_event_1m_over_10k", costs[1] / costs[0])
+    if large >= NAMED_LARGE:
+        findings.ratio("cost_per_event_1m_over_10k", costs[1] / costs[0])
+    else:
+        findings.say(f"cost of an event at {large} people over {SMALL[0]}: {costs[1] / costs[0]:.2f}")
 
 
 async def _backlog(place: Place, findings: Findings, people: int, organisations: int) -> None:
