@@ -29,7 +29,7 @@ faults: setup ## Run the long form of the fault tests; SEED=, ONLY=F1,F6 and ROU
 demo: setup ## Run the demo: four driven weeks of twelve organisations, in some two minutes
 	@$(MENTORSTREAM) demo $(if $(REPORT),--report "$(REPORT)") $(if $(KEEP),--keep)
 
-bench-delivery: setup ## Measure the delivery path beside stock Faust and the limit; writes results and their page
+bench-delivery: setup ## Measure the delivery path beside stock Faust and the limit, some 15 minutes; writes results and a page
 	@.venv/bin/python -m benchmarks.delivery --results benchmarks/results/delivery.json --page docs/benchmarks/delivery.md
 
 bench-matching: setup ## Measure the matching engine beside other libraries; CASES=... for some of the cases
