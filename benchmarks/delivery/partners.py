@@ -6,6 +6,7 @@ The people and programs are those of `workload`, so that what comes over HTTP is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import pickle
@@ -186,7 +187,8 @@ async def send(place: Place, url: str, requests: list[Request], cores: Sequence[
         told, complaint = await process.communicate()
     finally:
         if process.returncode is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
         file.unlink()
     if process.returncode:
