@@ -52,7 +52,7 @@ _EXTRA: dict[str, dict[str, str]] = {
         # Mails go at once, so that a fault finds some under way; and nobody wants to watch retries.
         "MENTORSTREAM_MAIL_HOLD_SECONDS": "0",
         "MENTORSTREAM_RETRY_BASE_SECONDS": "0.2",
-    }
+    },
 }
 
 
