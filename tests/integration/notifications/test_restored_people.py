@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from tests.support.notifications_service import known
 from tests.support.records import T0, eventually
 from tests.support.services import settings_for
@@ -35,6 +37,7 @@ async def test_who_is_long_behind_halts_and_reads_people_anew(
     )
     stays, gone = known(uuid4(), "Ada"), known(uuid4(), "Bob")
     target = TopicPartition(f"{topic_prefix}people", 0)
+    await _let_producers_stamp(servers, target.topic)
     await _append(servers, target, stays, number=1, days_ago=9)
     async with Process("notifications", settings, build, mode="worker"):
         await eventually(lambda: _knows(database, {stays.person_id}), what="the one on the topic is known")
@@ -58,6 +61,25 @@ async def test_who_is_long_behind_halts_and_reads_people_anew(
         await eventually(lambda: _has_read(process), what="it reads on")
     assert await _execute(database, "SELECT version FROM notifications.person") == [(2,)]
     assert await _execute(database, "SELECT person_id FROM notifications.erased_person") == [(gone.person_id,)]
+
+
+async def _let_producers_stamp(servers: Servers, topic: str) -> None:
+    """Have the broker keep the times of `_append`: a test cannot wait for days."""
+    configs = {"cleanup.policy": "compact", "message.timestamp.type": "CreateTime"}
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka_bootstrap)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=configs)])
+    finally:
+        await admin.close()
+    # The broker answers before its logs know. What is for another reader is passed over by this one.
+    async with AIOKafkaProducer(bootstrap_servers=servers.kafka_bootstrap) as producer:
+
+        async def keeps_times() -> bool:
+            other = [("ce_redrivefor", b"another")]
+            return (await producer.send_and_wait(topic, b"", b"probe", partition=1, headers=other)).timestamp_type == 0
+
+        await eventually(keeps_times, what="the broker keeps the times of producers")
 
 
 async def _append(servers: Servers, target: TopicPartition, data: PersonKnown, *, number: int, days_ago: int) -> None:
