@@ -77,7 +77,8 @@ async def _let_producers_stamp(servers: Servers, topic: str) -> None:
 
         async def keeps_times() -> bool:
             other = [("ce_redrivefor", b"another")]
-            return (await producer.send_and_wait(topic, b"", b"probe", partition=1, headers=other)).timestamp_type == 0
+            sent = await producer.send_and_wait(topic, b"", b"probe", partition=1, headers=other)
+            return bool(sent.timestamp_type == 0)
 
         await eventually(keeps_times, what="the broker keeps the times of producers")
 
