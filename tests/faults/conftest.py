@@ -14,6 +14,7 @@ from tests.faults.run import Run
 from tests.faults.system import FaultSystem, own_system
 
 _HERE = Path(__file__).parent
+_SHORT_TIMEOUT_SECONDS = 900
 _LONG_TIMEOUT_SECONDS = 3600
 _failed = pytest.StashKey[bool]()
 
@@ -30,8 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     mine = [item for item in items if _HERE in item.path.parents]
     for item in mine:
         item.add_marker(pytest.mark.serial)
-        if effort.long:
-            item.add_marker(pytest.mark.timeout(_LONG_TIMEOUT_SECONDS))
+        # The system is shared, so the later a test the more there is to live through.
+        item.add_marker(pytest.mark.timeout(_LONG_TIMEOUT_SECONDS if effort.long else _SHORT_TIMEOUT_SECONDS))
     only = {name for name in os.environ.get("MENTORSTREAM_FAULTS_ONLY", "").split(",") if name}
     if only:
         dropped = [item for item in mine if not only & set(_faults(item))]

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from tests.faults.load import Load
     from tests.faults.outcomes import Effort, Record
 
-# Two whole systems are stopped, restored and started again; the long form has its own limit.
-pytestmark = [pytest.mark.fault("F18"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.fault("F18")
 _DECIDED = (
     "SELECT match_id, mentor_person_id, mentee_person_id, status, confirmed_at FROM matching.match ORDER BY match_id"
 )
