@@ -3,8 +3,8 @@
 What a test of a fault gets (fixtures of `conftest.py`):
 
 `system`  a `FaultSystem` (`system.py`): broker, database, mail sink and services as processes of their own, with the
-          driven clock. One is shared by all tests that leave it healthy; after a test that failed the next one gets a
-          new one. A test that must harm its servers for good takes `own_system()` instead, a context manager:
+          driven clock. One is shared by all tests that leave it healthy; after a test that failed, or after some
+          loads, the next one gets a new one. A test that must harm its servers for good takes `own_system()` instead:
           `with own_system(postgres_settings=..., extra={"notifications": {...}}) as system`.
 `run`     a `Run` (`run.py`) on the shared system: a `Driver` (`driver.py`) that sends what partners send, people who
           answer their mail, time that moves, the wait for the drain, the checks. On a system of one's own:

@@ -14,6 +14,7 @@ from tests.faults.run import Run
 from tests.faults.system import FaultSystem, own_system
 
 _HERE = Path(__file__).parent
+_FULL_AFTER_LOADS = 8
 _SHORT_TIMEOUT_SECONDS = 900
 _LONG_TIMEOUT_SECONDS = 3600
 _failed = pytest.StashKey[bool]()
@@ -31,7 +32,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     mine = [item for item in items if _HERE in item.path.parents]
     for item in mine:
         item.add_marker(pytest.mark.serial)
-        # The system is shared, so the later a test the more there is to live through.
+        # The system is shared, so a later test has more to live through.
         item.add_marker(pytest.mark.timeout(_LONG_TIMEOUT_SECONDS if effort.long else _SHORT_TIMEOUT_SECONDS))
     only = {name for name in os.environ.get("MENTORSTREAM_FAULTS_ONLY", "").split(",") if name}
     if only:
@@ -60,13 +61,18 @@ def _faults(item: pytest.Item) -> list[str]:
 
 
 class _Shared:
-    """The shared system: made when first asked for, made anew after a test that failed on it."""
+    """The shared system: made when first asked for, made anew after a test that failed on it, or once it is full.
+
+    All that every load left behind lives on with each later test, so time costs more and more.
+    """
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._system: FaultSystem | None = None
 
     def get(self) -> FaultSystem:
+        if self._system is not None and self._system.loads >= _FULL_AFTER_LOADS:
+            self.discard()
         if self._system is None:
             self._system = self._stack.enter_context(own_system())
         else:

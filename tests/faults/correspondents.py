@@ -1,7 +1,7 @@
 """The people behind the addresses: they read their mail, open links and answer, and try again while a page is away.
 
-What somebody does follows from their address and from what the mail says. So equal seeds answer equally, and whoever
-moved a meeting does not move it again for ever.
+What somebody does follows from their address and from what the mail says, so equal seeds answer equally. Nobody moves
+meetings more than a few times: two who are free for little time would move theirs back and forth for ever.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _LINK: Final = re.compile(r"https?://\S+/(proposals|feedback|meetings)/[\w.~-]+"
 _ANY_LINK: Final = re.compile(r"https?://\S+")
 _OFFERED: Final = re.compile(r'name="start"[^>]*value="([^"]+)"')
 _AT_ONCE: Final = 8
+_MOST_MOVES: Final = 3
 _PATIENCE_SECONDS: Final = 60.0
 
 
@@ -34,6 +35,7 @@ class Correspondents:
         self._seen = seen
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20))
         self.done: Counter[str] = Counter()
+        self._moves: Counter[str] = Counter()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -86,7 +88,10 @@ class Correspondents:
         if kind == "meetings":
             if chance < 3:
                 return link, "/cancel", {}
-            return (link, "/reschedule", {}) if chance < 9 else None
+            if chance >= 9 or self._moves[to] == _MOST_MOVES:
+                return None
+            self._moves[to] += 1
+            return link, "/reschedule", {}
         if chance < 25:
             return None
         form = {"took_place": "yes", "rating": str(1 + int(chance) % 5)}

@@ -11,13 +11,16 @@ import fcntl
 import hashlib
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mentorstream_local.daemons import StartError
 from mentorstream_local.paths import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+_KEPT: Final = 7
 
 
 def startup_archive(command: Sequence[str], record: Callable[[Path, Path], None]) -> Path | None:
@@ -36,15 +39,17 @@ def startup_archive(command: Sequence[str], record: Callable[[Path, Path], None]
         if not archive.exists():
             _make(archive, record)
         # An empty one says that it was tried and did not work: nobody tries again at each start. Asked under the lock:
-        # another environment on this machine, with another Java, removes what is not its own.
+        # another environment on this machine, with another Java, may remove it.
         return archive if archive.stat().st_size else None
 
 
 def _make(archive: Path, record: Callable[[Path, Path], None]) -> None:
-    for old in archive.parent.glob("kafka-*.aot"):
-        old.unlink()  # of other jars, another Java or another place
+    # Those of other jars, another Java or another place; some are kept, for a machine may have several environments.
+    for old in sorted(archive.parent.glob("kafka-*.aot"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+        old.unlink()
     partial = archive.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
+    for left in archive.parent.glob("kafka-*.partial*"):
+        left.unlink()  # by whoever was killed while at it
     with tempfile.TemporaryDirectory(prefix="mentorstream-java-") as directory:
         try:
             record(Path(directory), partial)
