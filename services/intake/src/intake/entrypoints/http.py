@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from mentorstream_runtime.http import Problem, create_app
+from mentorstream_runtime.keys import Unauthenticated
 from mentorstream_runtime.tracing import current_traceparent
 
 from .. import metrics
@@ -22,7 +23,7 @@ from ..adapters.reads import PostgresReads
 from ..domain.book import Organisation
 from ..domain.refusals import Refused, refuse
 from ..handlers.acceptance import Acceptor, Outcome, traced
-from ..handlers.authentication import Authenticator, Unauthenticated
+from ..handlers.authentication import Authenticator
 from ..handlers.documents import parse
 from ..handlers.erasure import Eraser
 from ..handlers.imports import import_rows

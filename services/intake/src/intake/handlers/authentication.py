@@ -12,12 +12,10 @@ from typing import Protocol
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from mentorstream_runtime.keys import Unauthenticated, bearer_key, is_key
+
 from ..domain.book import Organisation
-from .credentials import Kind, Sealer, is_key, split_key
-
-
-class Unauthenticated(Exception):
-    """Nobody we know. The message says what was expected and is safe to show."""
+from .credentials import KEY_PREFIX, Kind, Sealer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +47,9 @@ class Authenticator:
     async def by_key(self, headers: Mapping[str, str]) -> Organisation:
         """For requests without a body: an API key only. Raises Unauthenticated."""
         authorization = headers.get("authorization")
-        if authorization is None:
-            if "webhook-signature" in headers:
-                raise Unauthenticated("a signature covers only a body; here an API key is needed")
-            raise Unauthenticated("expected the header Authorization: Bearer msk_…")
-        scheme, _, token = authorization.partition(" ")
-        parts = split_key(token.strip()) if scheme.lower() == "bearer" else None
-        if parts is None:
-            raise Unauthenticated("the header Authorization is not of the form: Bearer msk_…")
-        lookup, secret = parts
+        if authorization is None and "webhook-signature" in headers:
+            raise Unauthenticated("a signature covers only a body; here an API key is needed")
+        lookup, secret = bearer_key(KEY_PREFIX, authorization)
         found = await self._credentials.credential(lookup)
         if found is None or found.secret_hash is None or not is_key(secret, found.secret_hash) or not found.usable:
             raise Unauthenticated("this API key is unknown, revoked or past its end")

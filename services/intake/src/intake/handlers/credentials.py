@@ -1,24 +1,23 @@
-"""Keys and signing secrets: how they are made, what is kept of them, how they are checked.
+"""What partners send with: API keys (see `mentorstream_runtime.keys`) and signing secrets.
 
-An API key is 256 random bits. Nobody can guess it, so its SHA-256 is kept and not a slow hash: those protect secrets
-that people choose, and would cost every request a tenth of a second. A signing secret is needed in clear to check a
-signature, so it is kept encrypted. Both carry a random lookup part, which is no secret and finds the row.
+A signing secret is needed in clear to check a signature, so it is kept encrypted and not hashed. It carries a random
+lookup part, as keys do, which is no secret and finds the row.
 """
 
 from __future__ import annotations
 
 import base64
-import hmac
 import secrets
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final, Literal
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from mentorstream_runtime import keys
+
 Kind = Literal["key", "signing"]
 
-_KEY_PREFIX: Final = "msk"
+KEY_PREFIX: Final = "msk"
 _SIGNING_PREFIX: Final = "msid"
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how Standard Webhooks marks a secret, not one
 _SECRET_BYTES: Final = 32
@@ -58,11 +57,8 @@ class Sealer:
 
 def new_key() -> NewCredential:
     """An API key: `msk_<lookup>_<secret>`."""
-    lookup = secrets.token_hex(_LOOKUP_BYTES)
-    secret = secrets.token_urlsafe(_SECRET_BYTES)
-    return NewCredential(
-        lookup=lookup, kind="key", secret=f"{_KEY_PREFIX}_{lookup}_{secret}", secret_hash=_hash(secret)
-    )
+    made = keys.new_key(KEY_PREFIX)
+    return NewCredential(lookup=made.lookup, kind="key", secret=made.key, secret_hash=made.secret_hash)
 
 
 def new_signing_secret(sealer: Sealer) -> NewCredential:
@@ -74,19 +70,3 @@ def new_signing_secret(sealer: Sealer) -> NewCredential:
         secret=_SECRET_PREFIX + base64.b64encode(secret).decode(),
         sealed_secret=sealer.seal(secret),
     )
-
-
-def split_key(key: str) -> tuple[str, str] | None:
-    """Lookup part and secret of an API key; None for what is none."""
-    prefix, _, rest = key.partition("_")
-    lookup, _, secret = rest.partition("_")
-    return (lookup, secret) if prefix == _KEY_PREFIX and lookup and secret and key.isascii() else None
-
-
-def is_key(secret: str, secret_hash: bytes) -> bool:
-    """Whether this is the secret that was hashed; takes the same time for every wrong one."""
-    return hmac.compare_digest(_hash(secret), secret_hash)
-
-
-def _hash(secret: str) -> bytes:
-    return sha256(secret.encode()).digest()
