@@ -61,6 +61,11 @@ class Load:
         """Requests after the programs."""
         return sum(len(requests) for requests in self.requests.values())
 
+    def references(self) -> list[str]:
+        """Of all who are registered, each once."""
+        items = [item for requests in self.requests.values() for request in requests for item in request.items]
+        return list(dict.fromkeys(item.reference for item in items if item.kind == "register"))
+
 
 def make_load(name: str, random: Random, *, people: int, programs: int = 6) -> Load:
     """`people` registered in `programs`, some in two; then one in four changed, moved, withdrawn, erased or rematched.

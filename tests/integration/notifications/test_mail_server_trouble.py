@@ -15,10 +15,12 @@ from tests.support.notifications_service import (
     ORGANISATION,
     PROGRAM,
     NotificationsService,
+    attendee,
     confirmed,
     known,
     program,
     running_notifications,
+    scheduled,
 )
 from tests.support.records import T0, eventually
 
@@ -167,6 +169,35 @@ async def test_more_hanging_recipients_than_connections_do_not_hold_up_the_other
 
             await eventually(others_sent, what="all mails but the hanging ones are sent and settled")
         assert sum(server.arrived.values()) == len(people)
+
+
+async def test_one_mailbox_that_hangs_costs_one_connection_however_many_mails_it_has(
+    servers: Servers, database: Database, topic_prefix: str
+) -> None:
+    full, others = UUID(int=50), [UUID(int=number) for number in range(100, 110)]
+    with hanging_server() as (server, port):
+        async with running_notifications(
+            servers,
+            database,
+            topic_prefix,
+            smtp_port=port,
+            smtp_timeout_seconds=60,
+            smtp_connections=1,
+            smtp_slow_connections=1,
+        ) as service:
+            people = [known(full, "Anna", "hang@example.org"), *(known(each, f"p{each.int}") for each in others)]
+            await service.send(program(), *people)
+            # They wait for each other, not for a connection: six would have filled both.
+            both = [attendee(full, "mentee"), attendee(others[0], "mentor")]
+            await service.send(*(scheduled(both) for _ in range(6)))
+            await service.send(*(waitlisted(person_id) for person_id in others))
+
+            async def others_sent() -> bool:
+                rows = await service.rows("SELECT person_id FROM notification WHERE status = 'sent'")
+                return {row["person_id"] for row in rows} == set(others)
+
+            await eventually(others_sent, what="everybody else's mails are sent")
+        assert server.hanging == 1
 
 
 async def test_a_mail_that_takes_too_long_is_tried_again(

@@ -4,7 +4,8 @@ Three phases, of which only the first and the last are transactions: lease, send
 hold up its batch: after a short while whatever is done is settled, room is filled anew, and the late ones are looked at
 again in the next run. A lease is short, so that the mails of a process that died wait for no longer, and is renewed for
 as long as its mail is under way. Nothing is begun without one, so two processes try the same mail only when one of them
-died, froze, or could not reach the database for so long.
+died, froze, or could not reach the database for so long. A person's mails go one after the other, so that a mailbox
+over which the mail server hangs costs one connection, however many mails wait for it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -66,6 +69,7 @@ class Sender:
         self._carrier = carrier
         self._limits = limits
         self._under_way: dict[asyncio.Task[Outcome], _UnderWay] = {}
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()  # gone when nobody waits
         self._renew_at = 0.0
         self._gauges_at = 0.0
         self._now = datetime.min.replace(tzinfo=UTC)
@@ -138,10 +142,12 @@ class Sender:
     async def _send(self, mail: DueMail, now: datetime, may_begin: Callable[[], bool]) -> Outcome:
         if mail.person_id not in mail.people:
             return Untried()  # erased since; the next round closes it
+        turn = self._turns.setdefault(mail.person_id, asyncio.Lock())
         try:
-            return await self._carrier.carry(
-                lambda: self._writer.write(mail, now), may_begin=may_begin, tried_before=mail.tried_before
-            )
+            async with turn:
+                return await self._carrier.carry(
+                    lambda: self._writer.write(mail, now), may_begin=may_begin, tried_before=mail.tried_before
+                )
         except Exception as error:
             # A fault of ours with this one mail: the others go on, and it ends as expired if nobody mends it.
             # The error's own words are not logged, for they may quote names or addresses.
