@@ -98,6 +98,8 @@ async def test_workers_whose_clocks_jump_through_the_change_to_summer_time(
             async with run.connection() as connection:
                 rows = await connection.fetch(_LOCAL_TIMES)
         assert _complaints(system) == []
+        assert system.said("scheduling", "host_clock_wrong"), "nothing says that the clock is wrong"
+        assert abs(system.metric("scheduling", "mentorstream_host_clock_offset_seconds")) > _JUMP_SECONDS / 2
     across = [row for row in rows if row["before"] and row["after"]]
     assert across, "no series has a meeting on both sides of the change"
     # Most meetings are at the series' own time; one that had to give way is moved within its week, not by the change.

@@ -48,4 +48,7 @@ HTTP_SECONDS = Histogram(
 LOOP_DELAY_SECONDS = Histogram(
     "mentorstream_loop_delay_seconds", "How late the event loop ran what was due.", buckets=_SECONDS
 )
+HOST_CLOCK_OFFSET_SECONDS = Gauge(
+    "mentorstream_host_clock_offset_seconds", "How far this host's clock is ahead of the database's."
+)
 READY = Gauge("mentorstream_ready", "1 while the process is ready for work.")

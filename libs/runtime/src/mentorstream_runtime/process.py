@@ -27,6 +27,7 @@ from .database import Connection, Pool, open_pool, transaction
 from .dead_letters import delete_expired
 from .errors import is_infrastructure
 from .health import ProcessHealth, health_app
+from .host_clock import watch_host_clock
 from .links import Links
 from .loop_delay import watch_loop
 from .outbox import Outgoing, forget_published, write_outbox
@@ -159,6 +160,7 @@ class Process(Generic[SettingsT]):
         )
         self._spawn("loop", watch_loop())
         pool = await self._pool(settings.database_url.get_secret_value(), settings.worker_pool_size, "worker")
+        self._spawn("host_clock", watch_host_clock(pool))
         api_pool = pool
         if self._mode in ("api", "all"):
             api_pool = await self._pool(settings.api_database_url.get_secret_value(), settings.api_pool_size, "api")
@@ -230,7 +232,7 @@ class Process(Generic[SettingsT]):
         deadline = time.monotonic() + self._settings.drain_seconds
         for server in self._servers:
             server.should_exit = server is not self._health  # health answers to the end
-        for name in ("watchdog", "housekeeping", "marks", "loop"):
+        for name in ("watchdog", "housekeeping", "marks", "host_clock", "loop"):
             if name in self._tasks:
                 self._tasks.pop(name).cancel()
         # Consumers and timers first: they are who fills the outbox that the relay then empties.
