@@ -77,6 +77,14 @@ CREATE INDEX program_organisation_organisation ON program_organisation (organisa
 SELECT protect('program_organisation', 'organisation_id');
 SELECT protect_shared('program', 'program_organisation', 'program_id');
 
+-- Which skills are near each other in a program, apart from it: few requests look at it, and it may be long.
+CREATE TABLE vocabulary (
+    program_id uuid PRIMARY KEY REFERENCES program ON DELETE CASCADE,
+    version int NOT NULL CHECK (version > 0),
+    links jsonb NOT NULL
+);
+SELECT protect_shared('vocabulary', 'program_organisation', 'program_id');
+
 -- Version 0 is a placeholder: named as somebody's manager or block, not yet introduced. It has no personal data.
 CREATE TABLE person (
     person_id uuid PRIMARY KEY,
@@ -145,7 +153,7 @@ CREATE TRIGGER erased_stay_erased BEFORE INSERT ON person
 FOR EACH ROW EXECUTE FUNCTION refuse_erased_person();
 
 -- migrate:down
-DROP TABLE erased_person, accepted_request, participant, person, program_organisation, program CASCADE;
+DROP TABLE erased_person, accepted_request, participant, person, vocabulary, program_organisation, program CASCADE;
 DROP FUNCTION refuse_erased_person();
 DROP FUNCTION find_credentials(text[]);
 DROP TABLE credential, organisation;

@@ -57,6 +57,10 @@ WHERE program_id = ANY ($1::uuid[])
 ORDER BY program_id
 FOR NO KEY UPDATE
 
+-- name: load_vocabularies
+SELECT program_id, vocabulary.version, links FROM vocabulary JOIN program USING (program_id)
+WHERE (owner, reference) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+
 -- name: load_admitted
 -- Read after the programs' locks: what a statement joined before it waited for a lock may be old.
 SELECT program_id, organisation_id FROM program_organisation WHERE program_id = ANY ($1::uuid[])

@@ -34,6 +34,12 @@ ON CONFLICT (program_id) DO UPDATE SET
 WHERE program.version < excluded.version
 RETURNING program_id
 
+-- name: take_over_vocabulary
+INSERT INTO vocabulary (program_id, version, links)
+SELECT program_id, $2, $3::text::jsonb FROM program WHERE program_id = $1
+ON CONFLICT (program_id) DO UPDATE SET version = excluded.version, links = excluded.links
+WHERE vocabulary.version < excluded.version
+
 -- name: take_over_admitted
 INSERT INTO program_organisation (program_id, organisation_id)
 SELECT $1, organisation_id FROM organisation WHERE organisation_id = ANY ($2::uuid[])
@@ -75,6 +81,9 @@ SELECT person_id FROM erased_person ORDER BY person_id
 -- name: all_programs
 SELECT program_id, organisation_id, owner, reference, title, kind, roles, version, policy, terms
 FROM program ORDER BY program_id
+
+-- name: vocabulary_of
+SELECT program_id, version, links FROM vocabulary WHERE program_id = $1
 
 -- name: everybody_in
 SELECT participant_id, program_id, person_id, organisation_id, roles, details, blocks, active

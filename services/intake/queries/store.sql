@@ -18,6 +18,10 @@ WHERE program_organisation.program_id = changed.program_id
 INSERT INTO program_organisation (program_id, organisation_id)
 SELECT * FROM unnest($1::uuid[], $2::uuid[])
 
+-- name: store_vocabulary
+INSERT INTO vocabulary (program_id, version, links) VALUES ($1, $2, $3::text::jsonb)
+ON CONFLICT (program_id) DO UPDATE SET version = excluded.version, links = excluded.links
+
 -- name: store_people
 -- Managers are set together with the people, so both may be new: the foreign key is checked when the statement ends.
 INSERT INTO person (person_id, organisation_id, reference, version, full_name, email, zone, locale, manager_id)

@@ -53,6 +53,7 @@ CREATE TABLE match (
     facets jsonb NOT NULL,
     shared jsonb NOT NULL, -- what the two have in common, for the page where the mentor answers
     policy_version int NOT NULL,
+    round_id uuid, -- the round that made the pair; null where no round did
     waiting_since timestamptz NOT NULL,
     proposed_at timestamptz NOT NULL,
     expires_at timestamptz,

@@ -60,6 +60,7 @@ _SERIES = ("series_id",)
 _MEETING = ("meeting_id",)
 _REQUEST = ("request_id",)
 _NOTIFICATION = ("notification_id",)
+_ROUND = ("round_id",)
 
 CONTRACTS: tuple[Contract, ...] = (
     _contract(
@@ -91,11 +92,26 @@ CONTRACTS: tuple[Contract, ...] = (
     _contract("proposal.declined.v1", registrations.ProposalDeclined, "registrations", "matching", subject=_MATCH),
     _contract("proposal.expire.v1", registrations.ExpireProposal, "registrations", "matching", subject=_MATCH),
     _contract("match.end.v1", registrations.EndMatch, "registrations", "matching", subject=_MATCH),
+    _contract("round.run.v1", registrations.RunRound, "registrations", "matching", subject=_ROUND),
+    _contract("round.solved.v1", registrations.RoundSolved, "registrations", "matching", subject=_ROUND),
+    _contract("round.publish.v1", registrations.PublishRound, "registrations", "matching", subject=_ROUND),
+    _contract("round.discard.v1", registrations.DiscardRound, "registrations", "matching", subject=_ROUND),
+    _contract(
+        "mentors.request.v1", registrations.RequestMentors, "registrations", "matching", subject=("participant_id",)
+    ),
+    _contract(
+        "vocabulary.configured.v1",
+        registrations.VocabularyConfigured,
+        "registrations",
+        "intake",
+        subject=("program_id",),
+    ),
     _contract("match.proposed.v1", matches.MatchProposed, "matches", "matching", subject=_MATCH),
     _contract("match.confirmed.v1", matches.MatchConfirmed, "matches", "matching", subject=_MATCH),
     _contract("match.changed.v1", matches.MatchChanged, "matches", "matching", subject=_MATCH),
     _contract("match.ended.v1", matches.MatchEnded, "matches", "matching", subject=_MATCH),
     _contract("participant.waitlisted.v1", matches.ParticipantWaitlisted, "matches", "matching", subject=_PARTICIPANT),
+    _contract("round.completed.v1", matches.RoundCompleted, "matches", "matching", subject=_ROUND),
     _contract("series.planned.v1", meetings.SeriesPlanned, "meetings", "scheduling", subject=_SERIES),
     _contract("series.blocked.v1", meetings.SeriesBlocked, "meetings", "scheduling", subject=_MATCH),
     _contract("series.closed.v1", meetings.SeriesClosed, "meetings", "scheduling", subject=_SERIES),

@@ -14,7 +14,21 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from .values import Email, Fraction, Language, Role, Skill, Tag, Weights, Zone
+from .values import (
+    Email,
+    Fraction,
+    Language,
+    Matching,
+    Objective,
+    Role,
+    SeniorityGap,
+    Skill,
+    SkillLink,
+    Tag,
+    Vocabulary,
+    Weights,
+    Zone,
+)
 
 Reference = Annotated[
     str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._@-]{0,99}$", description="The partner's own id of a person.")
@@ -50,6 +64,10 @@ class WeightsRequest(Weights, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Weights of the score; unlike in an event, unknown fields are refused. At least one must be above zero."""
 
 
+class SkillLinkRequest(SkillLink, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two skills that are near each other; unlike in an event, unknown fields are refused."""
+
+
 class PersonDetails(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who somebody is. The only place where a partner sends personal data."""
 
@@ -82,7 +100,19 @@ class ParticipantDetails(Request, frozen=True, kw_only=True, forbid_unknown_fiel
 class PolicyRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the program matches; the version is counted by intake."""
 
-    matching: Literal["on_arrival"] = "on_arrival"
+    matching: Matching = "on_arrival"
+    objective: Annotated[Objective, Meta(description="Of rounds and reviews.")] = "total"
+    round_every_days: Annotated[
+        Annotated[int, Meta(ge=1, le=91)] | None, Meta(description="Null: a round is run only when it is asked for.")
+    ] = None
+    round_minimum_matched: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="A round that matches a smaller share of the mentees changes nothing.")
+    ] = 0.0
+    incumbent_bonus: Fraction = 0.02
+    requests_limit: Annotated[int, Meta(ge=1, le=10, description="Mentors whom a mentee may ask for.")] = 3
+    requests_at_once: Annotated[int, Meta(ge=1, le=3, description="How many of them are asked at a time.")] = 1
+    circle_minimum: Annotated[int, Meta(ge=2, le=50)] = 3
+    circle_maximum: Annotated[int, Meta(ge=2, le=50)] = 8
     mentor_consent: bool = False
     proposal_days: Annotated[int, Meta(ge=1, le=60)] = 7
     minimum_common_minutes: Annotated[int, Meta(ge=0, le=10080)] = 60
@@ -90,7 +120,13 @@ class PolicyRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     share_language: bool = True
     organisations: Literal["any", "same", "other"] = "any"
     boss_levels: Annotated[int, Meta(ge=0, le=10)] = 2
+    same_boss_allowed: bool = True
+    seniority_gap_minimum: SeniorityGap | None = None
+    seniority_gap_maximum: SeniorityGap | None = None
     mentor_credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    mentee_credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    rematch_former: bool = False
+    vocabulary: Vocabulary = "starter"
     weights: WeightsRequest = WeightsRequest()
 
 
@@ -105,6 +141,9 @@ class TermsRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     local_time_of: Role = "mentee"
     ask_feedback: bool = True
     low_rating: Annotated[int, Meta(ge=1, le=5)] = 2
+    meetings_total: Annotated[
+        Annotated[int, Meta(ge=1, le=500)] | None, Meta(description="Left out: one in a flash program, else no limit.")
+    ] = None
 
 
 class ConfigureProgram(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,6 +158,13 @@ class ConfigureProgram(Request, frozen=True, kw_only=True, forbid_unknown_fields
     ] = ()
     policy: PolicyRequest = PolicyRequest()
     terms: TermsRequest = TermsRequest()
+
+
+class ConfigureVocabulary(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say which skills are near each other in a program of one's own. Replaces what was said before."""
+
+    program: ProgramReference
+    links: Annotated[tuple[SkillLinkRequest, ...], Meta(max_length=5000)]
 
 
 class RegisterParticipant(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,6 +214,7 @@ class SetReportingLine(Request, frozen=True, kw_only=True, forbid_unknown_fields
 REQUESTS: Mapping[str, type[Request]] = MappingProxyType(
     {
         "mentorstream.program.configure.v1": ConfigureProgram,
+        "mentorstream.vocabulary.configure.v1": ConfigureVocabulary,
         "mentorstream.participant.register.v1": RegisterParticipant,
         "mentorstream.participant.update.v1": UpdateParticipant,
         "mentorstream.participant.withdraw.v1": WithdrawParticipant,

@@ -12,17 +12,23 @@ from uuid import UUID
 from msgspec import Meta
 
 from .values import (
+    Digest,
     MatchId,
     OrganisationId,
+    Pair,
     ParticipantId,
     PersonId,
     Policy,
     Profile,
     ProgramId,
     ReportingLine,
+    RoundId,
+    Seed,
+    SkillLink,
     Tag,
     Terms,
     Value,
+    Version,
 )
 
 
@@ -131,3 +137,67 @@ class EndMatch(Value, frozen=True, kw_only=True):
     program_id: ProgramId
     match_id: MatchId
     reason: Literal["coordinator", "term_over"]
+
+
+class RunRound(Value, frozen=True, kw_only=True):
+    """Request of a coordinator, an import or matching's clock: match the whole pool as it is now.
+
+    Nothing comes of it while another round of the program is under way, or its drafts wait for review.
+    """
+
+    program_id: ProgramId
+    round_id: RoundId
+    asked_by: Literal["clock", "coordinator", "import"]
+    seed: Seed = 0
+
+
+class RoundSolved(Value, frozen=True, kw_only=True):
+    """The pairs of a round were found and are stored under its id. They are checked again before any is a match."""
+
+    program_id: ProgramId
+    round_id: RoundId
+    input_digest: Digest
+    result_digest: Annotated[Digest | None, Meta(description="Null: it could not be solved, and never will be.")]
+
+
+class PublishRound(Value, frozen=True, kw_only=True):
+    """Request of a coordinator: what was drafted becomes matches, or proposals where mentors are asked.
+
+    A draft that is removed, or not approved, is dropped; who was in it waits for the next round.
+    """
+
+    program_id: ProgramId
+    round_id: RoundId
+    removed: Annotated[tuple[Pair, ...], Meta(max_length=1000)] = ()
+    added: Annotated[tuple[Pair, ...], Meta(max_length=1000)] = ()
+    approved: Annotated[
+        Annotated[tuple[Pair, ...], Meta(max_length=5000)] | None, Meta(description="Drafts; null: all of them.")
+    ] = None
+
+
+class DiscardRound(Value, frozen=True, kw_only=True):
+    """Request of a coordinator: nothing comes of a round, whether it was drafted or is still being solved."""
+
+    program_id: ProgramId
+    round_id: RoundId
+
+
+class RequestMentors(Value, frozen=True, kw_only=True):
+    """A mentee, or a coordinator for them, asks for mentors, where the program matches on request.
+
+    Replaces what they asked for before.
+    """
+
+    program_id: ProgramId
+    participant_id: ParticipantId
+    mentor_ids: Annotated[
+        tuple[ParticipantId, ...], Meta(min_length=1, max_length=10, description="Participants, the dearest first.")
+    ]
+
+
+class VocabularyConfigured(Value, frozen=True, kw_only=True):
+    """Which skills are near each other in a program, for policies with a vocabulary of their own. Replaces the last."""
+
+    program_id: ProgramId
+    version: Version
+    links: Annotated[tuple[SkillLink, ...], Meta(max_length=5000)]

@@ -23,6 +23,7 @@ MatchId = Annotated[UUID, Meta(description="The match, from its proposal on.")]
 SeriesId = Annotated[UUID, Meta(description="The series of regular meetings; planning anew makes a new one.")]
 MeetingId = Annotated[UUID, Meta(description="The meeting; the same when it moves.")]
 RequestId = Annotated[UUID, Meta(description="The request for feedback: one for each meeting and participant.")]
+RoundId = Annotated[UUID, Meta(description="One matching of the whole pool.")]
 Timestamp = Annotated[datetime, Meta(tz=True, description="RFC 3339 instant with an offset, UTC when written.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="IANA time zone, such as Europe/Paris.")]
 Language = Annotated[
@@ -34,6 +35,14 @@ Level = Annotated[int, Meta(ge=1, le=5, description="1 beginner to 5 expert.")]
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0, le=2_147_483_647)]
 Version = Annotated[int, Meta(ge=1, le=2_147_483_647)]
+Seed = Annotated[int, Meta(ge=0, le=2_147_483_647, description="Orders what is equal, and decides nothing else.")]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64, description="SHA-256, in hexadecimal.")]
+Matching = Literal["on_arrival", "rounds", "review", "on_request"]
+Objective = Literal["total", "participation", "stability", "fairness"]
+Vocabulary = Literal["exact", "starter", "own"]
+SeniorityGap = Annotated[
+    int, Meta(ge=-10, le=10, description="Steps that the mentor is above the mentee; below where negative.")
+]
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False, gc=False):
@@ -85,13 +94,38 @@ class Weights(Value, frozen=True, kw_only=True):
     industry: Fraction = 0.05
     seniority: Fraction = 0.10
     common_time: Fraction = 0.10
+    zone_distance: Annotated[float, Meta(ge=0.0, le=1.0, description="How near their clocks are.")] = 0.0
 
 
 class Policy(Value, frozen=True, kw_only=True):
     """How a program matches. The version grows by one with each change and is recorded with every decision."""
 
     version: Version = 1
-    matching: Literal["on_arrival"] = "on_arrival"
+    matching: Annotated[
+        Matching,
+        Meta(
+            description=(
+                "When pairs are made: as people come; by rounds over the whole pool; by rounds that a coordinator"
+                " reviews first; or when a mentee asks for mentors."
+            )
+        ),
+    ] = "on_arrival"
+    objective: Annotated[
+        Objective, Meta(description="What rounds are for: the largest sum, most pairs, no pair that would swap, need.")
+    ] = "total"
+    round_every_days: Annotated[
+        Annotated[int, Meta(ge=1, le=91)] | None, Meta(description="Null: a round is run only when it is asked for.")
+    ] = None
+    round_minimum_matched: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="A round that matches a smaller share of the mentees changes nothing.")
+    ] = 0.0
+    incumbent_bonus: Annotated[
+        float, Meta(ge=0.0, le=1.0, description="Score that an open proposal counts more, so that rounds move few.")
+    ] = 0.02
+    requests_limit: Annotated[int, Meta(ge=1, le=10, description="Mentors whom a mentee may ask for.")] = 3
+    requests_at_once: Annotated[int, Meta(ge=1, le=3, description="How many of them are asked at a time.")] = 1
+    circle_minimum: Annotated[int, Meta(ge=2, le=50, description="Mentees in a circle, at least.")] = 3
+    circle_maximum: Annotated[int, Meta(ge=2, le=50, description="Mentees in a circle, at most.")] = 8
     mentor_consent: Annotated[bool, Meta(description="A proposal waits for the mentor's yes.")] = False
     proposal_days: Annotated[int, Meta(ge=1, le=60, description="Days until a proposal expires.")] = 7
     minimum_common_minutes: Annotated[int, Meta(ge=0, le=10080, description="Least common time in a week.")] = 60
@@ -103,9 +137,18 @@ class Policy(Value, frozen=True, kw_only=True):
     boss_levels: Annotated[
         int, Meta(ge=0, le=10, description="How far up or down a reporting line a pair may not be.")
     ] = 2
+    same_boss_allowed: Annotated[bool, Meta(description="Two people with the same manager may be paired.")] = True
+    seniority_gap_minimum: SeniorityGap | None = None
+    seniority_gap_maximum: SeniorityGap | None = None
     mentor_credentials: Annotated[
         tuple[Tag, ...], Meta(max_length=20, description="What a mentor must hold, such as 'trained'.")
     ] = ()
+    mentee_credentials: Annotated[tuple[Tag, ...], Meta(max_length=20, description="What a mentee must hold.")] = ()
+    rematch_former: Annotated[bool, Meta(description="People whose match ended may be paired again.")] = False
+    vocabulary: Annotated[
+        Vocabulary,
+        Meta(description="Which skills count as near: none; those of the vocabulary that comes along; the program's."),
+    ] = "starter"
     weights: Weights = Weights()
 
 
@@ -120,6 +163,10 @@ class Terms(Value, frozen=True, kw_only=True):
     local_time_of: Annotated[Role, Meta(description="Whose local time stays the same when clocks change.")] = "mentee"
     ask_feedback: bool = True
     low_rating: Annotated[int, Meta(ge=1, le=5, description="A rating at or below it puts the match at risk.")] = 2
+    meetings_total: Annotated[
+        Annotated[int, Meta(ge=1, le=500)] | None,
+        Meta(description="Meetings that a match has at most; null: as many as fit into its weeks."),
+    ] = None
 
 
 class Member(Value, frozen=True, kw_only=True):
@@ -157,8 +204,30 @@ class Reason(Value, frozen=True, kw_only=True):
         "credentials",
         "former_match",
         "minimum_score",
+        "seniority_gap",
+        "same_boss",
+        "mentee_credentials",
+        "next_round",
+        "no_request",
+        "better_used_elsewhere",
+        "awaits_circle",
     ]
     removed: Count
+
+
+class Pair(Value, frozen=True, kw_only=True):
+    """A mentor and a mentee, as participants of the program."""
+
+    mentor_id: ParticipantId
+    mentee_id: ParticipantId
+
+
+class SkillLink(Value, frozen=True, kw_only=True):
+    """Two skills that are near each other: the one is a kind of the other, or they are related."""
+
+    skill: Tag
+    kind: Annotated[Literal["parent", "related"], Meta(description="Parent: to_skill is the wider one.")]
+    to_skill: Tag
 
 
 class Attendee(Value, frozen=True, kw_only=True):

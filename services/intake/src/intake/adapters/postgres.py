@@ -21,7 +21,7 @@ from mentorstream_runtime.database import Connection, Pool, columns_of, load_que
 from mentorstream_runtime.outbox import Outgoing
 
 from ..domain.book import Book, Organisation
-from ..domain.records import Identity, Participant, Person, Program
+from ..domain.records import Identity, Participant, Person, Program, Vocabulary
 from ..handlers.ports import AcceptedRow, Earlier, Needs, RequestKey
 
 QUERIES: Final = load_queries(intake.__file__)
@@ -95,11 +95,17 @@ class PostgresTransaction:
             if touched:
                 participants = await self._connection.fetch(QUERIES["load_participants"], self._id, touched)
         programs = await self._locked_programs({row["program_id"] for row in participants}, needs)
+        vocabularies = (
+            await self._connection.fetch(QUERIES["load_vocabularies"], *columns_of(sorted(needs.vocabularies), 2))
+            if needs.vocabularies
+            else []
+        )
         return Book(
             self._organisation,
             people=map(person_of, people),
             participants=map(participant_of, participants),
             programs=programs,
+            vocabularies=map(vocabulary_of, vocabularies),
             mint=self._mint,
         )
 
@@ -116,6 +122,11 @@ class PostgresTransaction:
     async def store(self, book: Book, accepted: Sequence[AcceptedRow]) -> None:
         """Write what changed in the book, one statement for each table, and which requests were accepted."""
         await self._store_programs([book.programs[program_id] for program_id in book.changed_programs])
+        for program_id in book.changed_vocabularies:
+            vocabulary = book.vocabularies[program_id]
+            await self._connection.execute(
+                QUERIES["store_vocabulary"], program_id, vocabulary.version, links_json(vocabulary.links)
+            )
         await self._store_people([book.people[person_id] for person_id in book.changed_people])
         await self._store_participants([book.participants[key] for key in book.changed_participants])
         if accepted:
@@ -228,6 +239,16 @@ class AcceptedRequestsTimer:
 
 def _json(value: Mapping[str, Any]) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def links_json(links: Sequence[tuple[str, str, str]]) -> str:
+    """Links of a vocabulary as their column has them."""
+    return msgspec.json.encode(links).decode()
+
+
+def vocabulary_of(row: Record) -> Vocabulary:
+    """A vocabulary as its row has it."""
+    return Vocabulary(row["program_id"], row["version"], tuple(map(tuple, row["links"])))
 
 
 def person_of(row: Record | Mapping[str, Any]) -> Person:

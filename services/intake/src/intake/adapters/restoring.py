@@ -22,14 +22,15 @@ from mentorstream_events.registrations import (
     ParticipantWithdrawn,
     ProgramConfigured,
     ReportingLineChanged,
+    VocabularyConfigured,
 )
 from mentorstream_runtime.clock import Clock
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from mentorstream_runtime.restore import Restorer
 
 from ..domain.book import Book, Organisation
-from ..handlers.facts import participant_fact, person_fact, program_fact, withdrawn_fact
-from .postgres import QUERIES, participant_of, person_of, program_of
+from ..handlers.facts import participant_fact, person_fact, program_fact, vocabulary_fact, withdrawn_fact
+from .postgres import QUERIES, links_json, participant_of, person_of, program_of, vocabulary_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -60,6 +61,11 @@ class RecordsRestorer(Restorer):
                 await self._erase(connection, data.person_id, event)
             elif isinstance(data, ProgramConfigured):
                 await self._configure(connection, data)
+            elif isinstance(data, VocabularyConfigured):
+                links = [(each.skill, each.kind, each.to_skill) for each in data.links]
+                await connection.execute(
+                    QUERIES["take_over_vocabulary"], data.program_id, data.version, links_json(links)
+                )
             elif isinstance(data, ParticipantRegistered | ParticipantUpdated):
                 await self._place(connection, data)
             elif isinstance(data, ParticipantWithdrawn):
@@ -94,6 +100,9 @@ class RecordsRestorer(Restorer):
             book = await self._book_of(connection, row)
             (program,) = book.programs.values()
             facts = [emit(cause, program_fact(program), time=now, name=program.program_id)]
+            for vocabulary in await connection.fetch(QUERIES["vocabulary_of"], program.program_id):
+                told = vocabulary_fact(vocabulary_of(vocabulary))
+                facts.append(emit(cause, told, time=now, name=program.program_id))
             for participant in book.participants.values():
                 data = (
                     participant_fact(ParticipantRegistered, book, participant)

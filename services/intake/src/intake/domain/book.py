@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from .lines import Lines
-from .records import Participant, Person, Program
+from .records import Participant, Person, Program, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Organisation:
 
 
 class Book:
-    """People by reference, programs by (owner, reference), participants by (program, person).
+    """People by reference, programs by (owner, reference), participants by (program, person), vocabularies by program.
 
     `mint` makes new ids. `changed_*` hold what the flush has to write, in the order of first change.
     """
@@ -35,6 +35,7 @@ class Book:
         people: Iterable[Person],
         participants: Iterable[Participant],
         programs: Iterable[Program],
+        vocabularies: Iterable[Vocabulary] = (),
         mint: Callable[[], UUID],
     ) -> None:
         self.organisation = organisation
@@ -43,6 +44,7 @@ class Book:
         self._id_of: dict[str, UUID] = {person.reference: person.person_id for person in self.people.values()}
         self.programs: dict[UUID, Program] = {program.program_id: program for program in programs}
         self._program_of = {(each.owner, each.reference): each.program_id for each in self.programs.values()}
+        self.vocabularies: dict[UUID, Vocabulary] = {each.program_id: each for each in vocabularies}
         self.participants: dict[tuple[UUID, UUID], Participant] = {}
         self._programs_of: dict[UUID, dict[UUID, None]] = {}
         self._blockers_of: dict[tuple[UUID, UUID], dict[UUID, None]] = {}
@@ -53,6 +55,7 @@ class Book:
         self.changed_participants: dict[tuple[UUID, UUID], None] = {}
         self.changed_programs: dict[UUID, None] = {}
         self.widened_programs: dict[UUID, None] = {}
+        self.changed_vocabularies: dict[UUID, None] = {}
 
     def person(self, reference: str) -> Person | None:
         """Whom the organisation calls so; None when nothing ever named them."""
@@ -91,6 +94,11 @@ class Book:
         self.changed_programs[program.program_id] = None
         if widened:
             self.widened_programs[program.program_id] = None
+
+    def put_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Store which skills are near each other in a program."""
+        self.vocabularies[vocabulary.program_id] = vocabulary
+        self.changed_vocabularies[vocabulary.program_id] = None
 
     def participant(self, program_id: UUID, person_id: UUID) -> Participant | None:
         """The person's place in the program, also when they left it."""

@@ -65,6 +65,15 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Which skills are near each other in a program: skill, kind of the link, to which skill."""
+
+    program_id: UUID
+    version: int
+    links: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Participant:
     """A person in a program. `blocks` are the people they asked never to be matched with."""
 

@@ -59,6 +59,10 @@ _DATA: Final[dict[str, dict[str, Any]]] = {
         "policy": {"mentor_consent": True, "boss_levels": 2},
         "terms": {"cadence_days": 14, "meeting_minutes": 45, "weeks": 26},
     },
+    "mentorstream.vocabulary.configure.v1": {
+        "program": "leadership",
+        "links": [{"skill": "keynote speaking", "kind": "parent", "to_skill": "public speaking"}],
+    },
     "mentorstream.participant.register.v1": _REGISTRATION,
     "mentorstream.participant.update.v1": {
         "program": "leadership",

@@ -21,6 +21,7 @@ from msgspec import UNSET
 from mentorstream_events import derived_id
 from mentorstream_events.partner import (
     ConfigureProgram,
+    ConfigureVocabulary,
     RegisterParticipant,
     RequestRematch,
     SetReportingLine,
@@ -200,11 +201,14 @@ def needs_of(submissions: Sequence[Submission], own_name: str) -> Needs:
     lines: set[str] = set()
     programs: set[tuple[str, str]] = set()
     organisations: set[str] = set()
+    vocabularies: set[tuple[str, str]] = set()
     for submission in submissions:
         request = submission.request
         match request:
             case ConfigureProgram():
                 organisations.update(request.open_to)
+            case ConfigureVocabulary():
+                vocabularies.add(owner_and_reference(request.program, own_name))
             case RegisterParticipant():
                 references.update((request.person.reference, *request.participant.blocks))
                 if request.manager is not UNSET:
@@ -225,7 +229,13 @@ def needs_of(submissions: Sequence[Submission], own_name: str) -> Needs:
         program = getattr(request, "program", None)
         if program is not None:
             programs.add(owner_and_reference(program, own_name))
-    return Needs(frozenset(references), frozenset(lines), frozenset(programs), frozenset(organisations))
+    return Needs(
+        frozenset(references),
+        frozenset(lines),
+        frozenset(programs),
+        frozenset(organisations),
+        frozenset(vocabularies),
+    )
 
 
 def _answer_again(submission: Submission, digest: bytes, answer: Mapping[str, Any]) -> Outcome:

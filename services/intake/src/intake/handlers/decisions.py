@@ -18,6 +18,7 @@ from msgspec import UnsetType
 
 from mentorstream_events.partner import (
     ConfigureProgram,
+    ConfigureVocabulary,
     ParticipantDetails,
     PersonDetails,
     RegisterParticipant,
@@ -35,9 +36,17 @@ from mentorstream_runtime.outbox import Cause, Outgoing, emit
 
 from ..domain import checks
 from ..domain.book import Book
-from ..domain.records import Identity, Participant, Person, Program
+from ..domain.records import Identity, Participant, Person, Program, Vocabulary
 from ..domain.refusals import Refused, refuse
-from .facts import line_facts, participant_fact, person_fact, program_fact, stored_details, withdrawn_fact
+from .facts import (
+    line_facts,
+    participant_fact,
+    person_fact,
+    program_fact,
+    stored_details,
+    vocabulary_fact,
+    withdrawn_fact,
+)
 from .naming import owner_and_reference
 
 _TITLE = "The request does not fit what is known"
@@ -83,14 +92,7 @@ def _apply(request: Request, _book: Book, _facts: Facts, _organisations: Mapping
 
 @_apply.register
 def _(request: ConfigureProgram, book: Book, facts: Facts, organisations: Mapping[str, UUID]) -> dict[str, UUID]:
-    owner, reference = owner_and_reference(request.program, book.organisation.name)
-    if owner != book.organisation.name:
-        raise refuse(
-            "forbidden",
-            "This program is not yours",
-            "/program",
-            f"only {owner} may configure {request.program}; your own programs are named without a prefix",
-        )
+    owner, reference = _own(book, request.program)
     unknown = [(index, name) for index, name in enumerate(request.open_to) if name not in organisations]
     if unknown:
         index, name = unknown[0]
@@ -110,7 +112,7 @@ def _(request: ConfigureProgram, book: Book, facts: Facts, organisations: Mappin
         ),
         version=before.version if before else 1,
         policy=_plain(request.policy),
-        terms=_plain(request.terms),
+        terms=_terms(request),
     )
     if program != before:
         if before:
@@ -118,6 +120,19 @@ def _(request: ConfigureProgram, book: Book, facts: Facts, organisations: Mappin
         book.put_program(program, widened=before is not None and program.boss_levels > before.boss_levels)
         facts.add(program_fact(program), program.program_id)
     return {"program_id": program.program_id}
+
+
+@_apply.register
+def _(request: ConfigureVocabulary, book: Book, facts: Facts, _organisations: object) -> dict[str, UUID]:
+    _own(book, request.program)
+    program_id = _admitting(book, request.program).program_id
+    links = tuple((each.skill, each.kind, each.to_skill) for each in request.links)
+    before = book.vocabularies.get(program_id)
+    if before is None or before.links != links:
+        vocabulary = Vocabulary(program_id, before.version + 1 if before else 1, links)
+        book.put_vocabulary(vocabulary)
+        facts.add(vocabulary_fact(vocabulary), program_id)
+    return {"program_id": program_id}
 
 
 @_apply.register
@@ -234,6 +249,19 @@ def change_lines(book: Book, facts: Facts, change: Callable[[], None], around: S
     for program_id, lines in altered.items():
         for index, fact in enumerate(line_facts(program_id, lines)):
             facts.add(fact, f"{program_id}/{index}")
+
+
+def _own(book: Book, named: str) -> tuple[str, str]:
+    """Owner and reference of a program that the organisation itself runs."""
+    owner, reference = owner_and_reference(named, book.organisation.name)
+    if owner != book.organisation.name:
+        raise refuse(
+            "forbidden",
+            "This program is not yours",
+            "/program",
+            f"only {owner} may configure {named}; your own programs are named without a prefix",
+        )
+    return owner, reference
 
 
 def _admitting(book: Book, named: str) -> Program:
@@ -363,6 +391,14 @@ def _ids_of(participant: Participant) -> dict[str, UUID]:
         "participant_id": participant.participant_id,
         "person_id": participant.person_id,
     }
+
+
+def _terms(request: ConfigureProgram) -> dict[str, Any]:
+    """The terms as they hold: people of a flash program meet once, unless it says how often."""
+    terms = _plain(request.terms)
+    if request.kind == "flash" and request.terms.meetings_total is None:
+        terms["meetings_total"] = 1
+    return terms
 
 
 def _plain(value: msgspec.Struct) -> dict[str, Any]:

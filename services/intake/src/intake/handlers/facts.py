@@ -19,12 +19,13 @@ from mentorstream_events.registrations import (
     ParticipantWithdrawn,
     ProgramConfigured,
     ReportingLineChanged,
+    VocabularyConfigured,
 )
-from mentorstream_events.values import Policy, ReportingLine, Terms
+from mentorstream_events.values import Policy, ReportingLine, SkillLink, Terms
 
 from ..domain import checks
 from ..domain.book import Book
-from ..domain.records import Participant, Person, Program
+from ..domain.records import Participant, Person, Program, Vocabulary
 
 ParticipantT = TypeVar("ParticipantT", ParticipantRegistered, ParticipantUpdated)
 
@@ -117,6 +118,18 @@ def program_fact(program: Program) -> ProgramConfigured:
         terms=msgspec.convert(program.terms, Terms),
         slug=program.reference,
         roles=cast("Any", program.roles),
+    )
+
+
+def vocabulary_fact(vocabulary: Vocabulary) -> VocabularyConfigured:
+    """Which skills are near each other in a program."""
+    return VocabularyConfigured(
+        program_id=vocabulary.program_id,
+        version=vocabulary.version,
+        links=tuple(
+            SkillLink(skill=skill, kind=cast("Any", kind), to_skill=to_skill)
+            for skill, kind, to_skill in vocabulary.links
+        ),
     )
 
 

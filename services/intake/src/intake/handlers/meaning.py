@@ -13,6 +13,7 @@ import msgspec
 
 from mentorstream_events.partner import (
     ConfigureProgram,
+    ConfigureVocabulary,
     ParticipantDetails,
     PersonDetails,
     RegisterParticipant,
@@ -22,7 +23,7 @@ from mentorstream_events.partner import (
     UpdatePerson,
 )
 
-from ..domain import checks
+from ..domain import checks, policies
 from ..domain.refusals import Violation
 
 
@@ -37,12 +38,21 @@ def _faults(_request: Request, _document: Any) -> Iterator[Violation]:
 
 
 @_faults.register
-def _(request: ConfigureProgram, _document: Any) -> Iterator[Violation]:
+def _(request: ConfigureProgram, document: Any) -> Iterator[Violation]:
     yield from checks.text_faults(request.title, "/title")
     yield from checks.double_faults(request.roles, "/roles")
     yield from checks.double_faults(request.open_to, "/open_to")
-    yield from checks.double_faults(request.policy.mentor_credentials, "/policy/mentor_credentials")
+    for name in ("mentor_credentials", "mentee_credentials"):
+        yield from checks.double_faults(getattr(request.policy, name), f"/policy/{name}")
     yield from checks.weight_faults(msgspec.structs.asdict(request.policy.weights), "/policy/weights")
+    yield from policies.policy_faults(
+        msgspec.structs.asdict(request.policy), request.kind, document.get("policy", {}), "/policy"
+    )
+
+
+@_faults.register
+def _(request: ConfigureVocabulary, _document: Any) -> Iterator[Violation]:
+    yield from policies.link_faults([(each.skill, each.kind, each.to_skill) for each in request.links], "/links")
 
 
 @_faults.register

@@ -19,12 +19,16 @@ RequestKey = tuple[str, str]  # a partner's own (source, id)
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a group of requests names. `line_references` are those whose own manager may change."""
+    """What a group of requests names.
+
+    `line_references` are those whose own manager may change, `vocabularies` programs whose vocabulary may.
+    """
 
     references: frozenset[str] = frozenset()
     line_references: frozenset[str] = frozenset()
     programs: frozenset[tuple[str, str]] = frozenset()
     organisations: frozenset[str] = frozenset()
+    vocabularies: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ _PARTICIPANT_COLUMNS: Final = (
 _MATCH_COLUMNS: Final = (
     "match_id", "program_id", "mentor_id", "mentor_person_id", "mentor_organisation_id", "mentee_id",
     "mentee_person_id", "mentee_organisation_id", "status", "slot", "capacity", "score", "facets", "shared",
-    "policy_version", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at", "ended_at", "end_reason",
+    "policy_version", "round_id", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at", "ended_at",
+    "end_reason",
 )  # fmt: skip
 _WAITING_COLUMNS: Final = ("program_id", "participant_id", "organisation_id", "since", "reasons")
 
@@ -313,6 +314,7 @@ def match_of(row: asyncpg.Record) -> Match:
         facets=row["facets"],
         shared=msgspec.convert(row["shared"], Shared),
         policy_version=row["policy_version"],
+        round_id=row["round_id"],
         waiting_since=row["waiting_since"],
         proposed_at=row["proposed_at"],
         expires_at=row["expires_at"],
@@ -340,6 +342,7 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
         match.facets,
         match.shared,
         match.policy_version,
+        match.round_id,
         match.waiting_since,
         match.proposed_at,
         match.expires_at,

@@ -135,8 +135,16 @@ STANDING: Final[Sequence[tuple[RuleName, Rule]]] = tuple(
     (name, rule) for name, rule in RULES if name not in ("former_match", "capacity")
 )
 # The bit of each rule in `Facts.known`.
-RULE_BIT: Final[dict[RuleName, int]] = {name: 1 << bit for bit, (name, _) in enumerate(RULES)} | {
-    "no_candidates": 1 << len(RULES)
+# What is told of somebody who waits and is no rule about pairs.
+_OF_NO_PAIR: Final[Sequence[RuleName]] = (
+    "no_candidates",
+    "next_round",
+    "no_request",
+    "better_used_elsewhere",
+    "awaits_circle",
+)
+RULE_BIT: Final[dict[RuleName, int]] = {
+    name: 1 << bit for bit, name in enumerate((*(name for name, _ in RULES), *_OF_NO_PAIR))
 }
 
 

@@ -25,10 +25,29 @@ RuleName = Literal[
     "former_match",
     "minimum_score",
     "capacity",
+    "seniority_gap",
+    "same_boss",
+    "mentee_credentials",
+    "next_round",
+    "no_request",
+    "better_used_elsewhere",
+    "awaits_circle",
 ]
 FacetName = Literal["skills", "goals", "interests", "values", "style", "industry", "seniority", "common_time"]
 Status = Literal["proposed", "confirmed", "ended"]
-EndReason = Literal["declined", "expired", "withdrawn", "rematch", "coordinator", "term_over", "unfit"]
+EndReason = Literal[
+    "declined",
+    "expired",
+    "withdrawn",
+    "rematch",
+    "coordinator",
+    "term_over",
+    "unfit",
+    "other_accepted",
+    "no_longer_fits",
+]
+Matching = Literal["on_arrival", "rounds", "review", "on_request"]
+Objective = Literal["total", "participation", "stability", "fairness"]
 ChangeReason = Literal["participant_updated", "terms", "reporting_line"]
 
 
@@ -131,6 +150,7 @@ class Weights:
     industry: float = 0.05
     seniority: float = 0.10
     common_time: float = 0.10
+    zone_distance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +158,15 @@ class Policy:
     """How a program matches. `version` is recorded with every decision."""
 
     version: int = 1
-    matching: Literal["on_arrival"] = "on_arrival"
+    matching: Matching = "on_arrival"
+    objective: Objective = "total"
+    round_every_days: int | None = None
+    round_minimum_matched: float = 0.0
+    incumbent_bonus: float = 0.02
+    requests_limit: int = 3
+    requests_at_once: int = 1
+    circle_minimum: int = 3
+    circle_maximum: int = 8
     mentor_consent: bool = False
     proposal_days: int = 7
     minimum_common_minutes: int = 60
@@ -146,7 +174,13 @@ class Policy:
     share_language: bool = True
     organisations: Literal["any", "same", "other"] = "any"
     boss_levels: int = 2
+    same_boss_allowed: bool = True
+    seniority_gap_minimum: int | None = None
+    seniority_gap_maximum: int | None = None
     mentor_credentials: tuple[str, ...] = ()
+    mentee_credentials: tuple[str, ...] = ()
+    rematch_former: bool = False
+    vocabulary: Literal["exact", "starter", "own"] = "starter"
     weights: Weights = field(default_factory=Weights)
 
 
@@ -162,6 +196,7 @@ class Terms:
     local_time_of: Role = "mentee"
     ask_feedback: bool = True
     low_rating: int = 2
+    meetings_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +250,7 @@ class Match:
     facets: dict[str, float]
     shared: Shared
     policy_version: int
+    round_id: UUID | None = None
     waiting_since: datetime
     proposed_at: datetime
     expires_at: datetime | None = None

@@ -32,7 +32,9 @@ from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from .details import member_of, terms_of
 
 T = TypeVar("T")
-WireReason: TypeAlias = Literal["declined", "expired", "withdrawn", "rematch", "coordinator", "term_over"]
+WireReason: TypeAlias = Literal[
+    "declined", "expired", "withdrawn", "rematch", "coordinator", "term_over", "other_accepted", "no_longer_fits"
+]
 # A pair that may not be any more before it has begun is, to its people, a proposal that was withdrawn.
 _WIRE_REASON: Final[dict[EndReason, WireReason]] = {
     "declined": "declined",
@@ -42,6 +44,8 @@ _WIRE_REASON: Final[dict[EndReason, WireReason]] = {
     "rematch": "rematch",
     "coordinator": "coordinator",
     "term_over": "term_over",
+    "other_accepted": "other_accepted",
+    "no_longer_fits": "no_longer_fits",
 }
 
 
@@ -65,6 +69,7 @@ def _said(pool: Pool, decision: Decision) -> tuple[object, Value]:
                 terms=terms_of(pool.program.terms),
                 ends_at=_set(match.ends_at),
                 reason=reason,
+                round_id=match.round_id,
             )
         case Ended(match, was_confirmed):
             return match.match_id, _ended(pool, match, was_confirmed=was_confirmed)
@@ -91,6 +96,7 @@ def _proposed(pool: Pool, match: Match) -> MatchProposed:
         facets=match.facets,
         policy_version=match.policy_version,
         expires_at=_set(match.expires_at),
+        round_id=match.round_id,
     )
 
 
@@ -105,6 +111,7 @@ def _confirmed(pool: Pool, match: Match) -> MatchConfirmed:
         policy_version=match.policy_version,
         terms=terms_of(pool.program.terms),
         ends_at=_set(match.ends_at),
+        round_id=match.round_id,
     )
 
 
@@ -117,6 +124,7 @@ def _ended(pool: Pool, match: Match, *, was_confirmed: bool) -> MatchEnded:
         organisation_ids=tuple(dict.fromkeys((match.mentor.organisation_id, match.mentee.organisation_id))),
         was_confirmed=was_confirmed,
         reason=_WIRE_REASON[_set(match.end_reason)],
+        round_id=match.round_id,
     )
 
 
