@@ -31,6 +31,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from mentorstream_local.broker import BrokerSettings
 from mentorstream_local.migrations import database_url, grant_database, migrate, role_url, worker_role
 from mentorstream_local.postgres import PostgresSettings
+from mentorstream_local.records import TopicRecord, read_records
 from mentorstream_local.services import Wiring, service_environment
 from mentorstream_local.stack import Stack
 from mentorstream_local.topics import create_topics, delete_topics
@@ -256,6 +257,10 @@ class Place:
         finally:
             await consumer.stop()
         return {(part.topic.removeprefix(self.prefix), part.partition): end for part, end in ends.items()}
+
+    async def records(self, topic: str) -> list[TopicRecord]:
+        """All that the topic has now, in order within each partition."""
+        return await read_records(self.bed.servers.kafka_bootstrap, self.prefix, topic)
 
     async def until_done(self, service: str, ends: Mapping[tuple[str, int], int]) -> None:
         """Until the service's positions are at the ends and its outbox is empty."""

@@ -7,11 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from mentorstream_runtime.outbox import lane_of
+from typing import Final
 
 from . import limit
 from .bed import PARTITIONS, Bed, Cpu, Place, Timing, worker_url
@@ -35,17 +31,6 @@ class Load:
         warming = Size(programs=24, people=warm)
         before = [*configurations(size, "main"), *configurations(warming, "warm"), *registrations(warming, "warm")]
         return cls(list(registrations(size, "main")), before)
-
-
-@dataclass(frozen=True, slots=True)
-class _Published:
-    """A record of ours as a row of the outbox."""
-
-    lane: int
-    topic: str
-    key: bytes
-    headers: tuple[tuple[str, bytes], ...]
-    value: bytes | None
 
 
 async def run_decisions(bed: Bed, findings: Findings, load: Load, *, repeats: int, faust_people: int) -> None:
@@ -83,7 +68,7 @@ async def run_ours(bed: Bed, load: Load, workers: int, *, keep: Path | None = No
         timing = await place.measure("matching", load.measured, _TOPICS)
         await _check(place, load)
         if keep is not None:
-            await limit.record(place.admin, await _published(place), keep)
+            await limit.record(place.admin, "matches", await place.records("matches"), keep)
         return timing
 
 
@@ -156,30 +141,6 @@ async def _check(place: Place, load: Load) -> None:
     assert row is not None
     if row["people"] != people or row["mentees"] != row["matches"] + row["waiting"]:
         raise AssertionError(f"{people} people were sent; stored: {dict(row)}")
-
-
-async def _published(place: Place) -> list[_Published]:
-    topic = f"{place.prefix}matches"
-    ends = await place.ends(["matches"])
-    found: list[_Published] = []
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=place.bed.servers.kafka_bootstrap,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=8 * 2**20,
-    )
-    await consumer.start()
-    try:
-        consumer.assign([TopicPartition(topic, number) for number in range(PARTITIONS)])
-        while len(found) < sum(ends.values()):
-            for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += [
-                    _Published(lane_of(each.key.decode()), "matches", each.key, each.headers, each.value)
-                    for each in records
-                ]
-    finally:
-        await consumer.stop()
-    return found
 
 
 def _share(count: int, worker: int, workers: int) -> str:

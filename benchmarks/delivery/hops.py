@@ -14,9 +14,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from mentorstream_events import BY_MODEL, Event, Value, decode
+from mentorstream_events import Event, Value
 from mentorstream_events.feedback import FeedbackRequested
 from mentorstream_events.matches import MatchConfirmed
 from mentorstream_events.meetings import MeetingCompleted, MeetingScheduled
@@ -199,34 +197,8 @@ def _known(requested: Sequence[Event[FeedbackRequested]]) -> Iterator[Message]:
 
 async def _published(place: Place, topic: str, kind: type[Value]) -> list[Event[Any]]:
     """All events of one type on a topic, in each program's order."""
-    ends = await place.ends([topic])
-    left = {TopicPartition(place.prefix + topic, number): end for (_, number), end in ends.items() if end}
-    wanted = BY_MODEL[kind].name.encode()
-    found: list[Event[Any]] = []
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=place.bed.servers.kafka_bootstrap,
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-        max_partition_fetch_bytes=8 * 2**20,
-    )
-    await consumer.start()
-    try:
-        consumer.assign(list(left))
-        deadline = time.monotonic() + _WAIT_SECONDS
-        while left:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{topic} could not be read to its end: {left}")
-            for partition, records in (await consumer.getmany(timeout_ms=200)).items():
-                found += [
-                    decode(topic, each.key, each.value, each.headers)
-                    for each in records
-                    if dict(each.headers)["ce_type"] == wanted
-                ]
-                if partition in left and records[-1].offset + 1 >= left[partition]:
-                    del left[partition]
-    finally:
-        await consumer.stop()
-    return found
+    records = await place.records(topic)
+    return [each.event for each in records if each.event is not None and type(each.event.data) is kind]
 
 
 def _seconds(process: Any) -> float:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -27,6 +27,10 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from mentorstream_events import decode
 from mentorstream_runtime.database import open_pool
+from mentorstream_runtime.outbox import lane_of
+
+if TYPE_CHECKING:
+    from mentorstream_local.records import TopicRecord
 
 BATCH: Final = 4000
 RELAY_BATCH: Final = 2000
@@ -51,8 +55,8 @@ class Consequences:
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
 
 
-async def record(admin: Any, published: Iterable[Any], path: Path) -> None:
-    """Write down what ours stored and published, by (program, event time) of the registration that led to it."""
+async def record(admin: Any, topic: str, published: Iterable[TopicRecord], path: Path) -> None:
+    """Write down what ours stored, and published on `topic`, by (program, event time) of the registration behind it."""
     found: dict[tuple[str, datetime], Consequences] = defaultdict(Consequences)
     for table, moment in (("participant", "joined_at"), ("match", "proposed_at"), ("waiting", "since")):
         columns = _COLUMNS[table].split()
@@ -68,9 +72,9 @@ async def record(admin: Any, published: Iterable[Any], path: Path) -> None:
                 consequences.rows["match_organisation"] += [(row["match_id"], side) for side in sides]
     for event in published:
         decided_at = datetime.fromisoformat(dict(event.headers)["ce_time"].decode())
-        key = event.key.decode()
+        key = (event.key or b"").decode()
         packed = _PACK.encode(list(event.headers))
-        found[key, decided_at].rows["outbox"].append((event.lane, event.topic, key, packed, event.value))
+        found[key, decided_at].rows["outbox"].append((lane_of(key), topic, key, packed, event.value))
     with path.open("wb") as file:
         pickle.dump({key: dict(value.rows) for key, value in found.items()}, file)
 
