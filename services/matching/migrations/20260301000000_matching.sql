@@ -12,6 +12,7 @@ CREATE TABLE program (
     policy jsonb NOT NULL,
     terms jsonb NOT NULL,
     now timestamptz NOT NULL, -- business time of the newest event; never goes back
+    rounds_from timestamptz, -- since when rounds are run by the clock; null where they are not
     -- Grows with each batch. What an owner has in memory is of use only while it knows the newest.
     revision bigint NOT NULL
 );
@@ -94,6 +95,74 @@ CREATE TABLE waiting (
 );
 SELECT protect('waiting', 'organisation_id');
 
+-- Whole-pool rounds: what was asked, and what came of it. The consumer writes it; open are those asked for and drafted.
+CREATE TABLE round (
+    round_id uuid PRIMARY KEY,
+    program_id uuid NOT NULL,
+    status text NOT NULL
+        CHECK (status IN ('requested', 'applied', 'drafted', 'gated', 'discarded', 'published', 'failed')),
+    asked_by text NOT NULL CHECK (asked_by IN ('clock', 'coordinator', 'import')),
+    objective text NOT NULL,
+    policy_version int NOT NULL,
+    seed int NOT NULL,
+    requested_at timestamptz NOT NULL,
+    completed_at timestamptz, -- when the status last changed; null while it is asked for
+    participants int NOT NULL, -- mentees for whom it is
+    input_digest text NOT NULL,
+    result_digest text,
+    -- As in round.completed: value, upper_bound, gap, blocking_pairs, matched, dropped. Null before it is solved.
+    figures jsonb
+);
+-- One at a time: the next takes what this one leaves.
+CREATE UNIQUE INDEX round_open ON round (program_id) WHERE status IN ('requested', 'drafted');
+CREATE INDEX round_of_program ON round (program_id, requested_at);
+SELECT protect_shared('round', 'program_organisation', 'program_id');
+
+-- What a round is solved from and what was found, packed; and who solves it. Solvers write it, beside the consumer.
+CREATE TABLE round_work (
+    round_id uuid PRIMARY KEY,
+    program_id uuid NOT NULL,
+    requested_at timestamptz NOT NULL,
+    input bytea, -- profiles: gone once it is solved and the result was taken
+    result bytea, -- numbers and ids, for explanations and for checking
+    result_digest text,
+    solve_seconds double precision,
+    attempts int NOT NULL DEFAULT 0,
+    error text, -- of the last attempt
+    failed boolean NOT NULL DEFAULT false, -- for good
+    -- By the database's own clock: a solver that died is succeeded.
+    leased_by text,
+    leased_until timestamptz,
+    retry_at timestamptz
+);
+CREATE INDEX round_unsolved ON round_work (requested_at) WHERE result_digest IS NULL AND NOT failed;
+SELECT protect('round_work');
+
+-- The pairs of a drafted round, while they wait for review. `facets` are as of a match; runners-up may be null.
+CREATE TABLE round_draft (
+    round_id uuid NOT NULL,
+    program_id uuid NOT NULL,
+    mentor_id uuid NOT NULL,
+    mentee_id uuid NOT NULL,
+    score double precision NOT NULL,
+    facets jsonb NOT NULL,
+    next_mentor_id uuid, -- whom the mentee would have come to otherwise
+    ahead_of_next double precision, -- by how much of a score, prices counted, this pair is better
+    next_mentee_id uuid, -- who would have had the place otherwise
+    short_of_place double precision, -- by how much of a score they fell short of it
+    PRIMARY KEY (round_id, mentee_id)
+);
+SELECT protect_shared('round_draft', 'program_organisation', 'program_id');
+
+-- Rounds that the clock asked for: each due moment of a program once.
+CREATE TABLE round_asked (
+    program_id uuid NOT NULL,
+    due_at timestamptz NOT NULL,
+    asked_at timestamptz NOT NULL,
+    PRIMARY KEY (program_id, due_at)
+);
+SELECT protect_shared('round_asked', 'program_organisation', 'program_id');
+
 -- What timers and pages have already asked of `registrations`: each thing is asked once, however often a timer looks
 -- and however often somebody clicks. The consumer neither reads nor writes it. `due_at` tells apart the ends that a
 -- match had when its terms changed; an answer, given once whatever it is, has the time at which the proposal expires.
@@ -109,4 +178,5 @@ CREATE TABLE request_asked (
 SELECT protect_shared('request_asked', 'match_organisation', 'match_id');
 
 -- migrate:down
+DROP TABLE round_asked, round_draft, round_work, round;
 DROP TABLE request_asked, waiting, match, match_organisation, participant, program, program_organisation;
