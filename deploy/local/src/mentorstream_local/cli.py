@@ -10,6 +10,7 @@ from mentorstream_local import (
     commands_restore,
     commands_stack,
     commands_topics,
+    coordinators,
     partners,
 )
 from mentorstream_local.environment import environment
@@ -30,6 +31,7 @@ app.command()(environment)
 commands_demo.register(app)
 app.add_typer(commands_topics.app, name="topics")
 app.add_typer(partners.app, name="partners")
+app.add_typer(coordinators.app, name="coordinators")
 commands_delivery.register(app)
 commands_restore.register(app)
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from matching import metrics
+from matching.adapters.coordination import Coordination
+from matching.adapters.coordinator_keys import CoordinatorKeys
+from matching.adapters.coordinator_requests import CoordinatorRequests
+from matching.adapters.pool_copies import PoolCopies
 from matching.adapters.postgres import StoredPools
 from matching.adapters.requests import PROPOSAL_EXPIRY, TERM_END, DueRequests, Proposals
 from matching.adapters.restoring import PoolRestorer
 from matching.domain import kernel
 from matching.entrypoints.consumer import RegistrationsHandler
+from matching.entrypoints.coordinator_api import CoordinatorApi
+from matching.entrypoints.desk import Desk
 from matching.entrypoints.http import Mentors, build_api
 from matching.entrypoints.pages import ProposalPages
 from matching.settings import MatchingSettings
@@ -32,12 +38,21 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
         metrics.POOLS.holders.add(pools)
         return RegistrationsHandler(pools)
 
+    copies = PoolCopies(runtime.pool, queries, limit_people=settings.look_limit_people)
+    desk = Desk(
+        runtime,
+        Coordination(runtime.api_pool, queries),
+        copies,
+        CoordinatorRequests(runtime.pool, queries, runtime.write),
+    )
+    coordinators = CoordinatorApi(CoordinatorKeys(runtime.api_pool, queries), desk)
     return Parts(
         readers={"registrations": new_handler},
         timers=[
             DueRequests(kind, runtime.pool, queries, runtime.write, limit=settings.due_limit)
             for kind in (PROPOSAL_EXPIRY, TERM_END)
         ],
-        api=build_api(settings, Mentors(runtime, proposals, pages)),
+        api=build_api(settings, Mentors(runtime, proposals, pages), coordinators),
         restorer=PoolRestorer(queries),
+        closing=[copies.close],
     )

@@ -28,6 +28,15 @@ ANSWERS = Counter(
     ["outcome"],  # accept | decline | repeated | closed | invalid
 )
 
+COORDINATOR_REQUESTS = Counter(
+    "mentorstream_matching_coordinator_requests_total",
+    "What coordinators asked for, by kind.",
+    ["kind"],  # end
+)
+COORDINATORS_DENIED = Counter(
+    "mentorstream_matching_coordinators_denied_total", "Requests and logins of coordinators without a valid key."
+)
+
 
 class Holder(Protocol):
     """Something that holds pools in memory."""

@@ -11,3 +11,6 @@ class MatchingSettings(RuntimeSettings):
     """Settings of matching."""
 
     due_limit: int = Field(500, ge=1, le=5000, description="Most due proposals, or due matches, asked about at once.")
+    look_limit_people: int = Field(
+        20_000, ge=1, description="Largest program whose whole pool coordinators may have explained or compared."
+    )

@@ -6,7 +6,8 @@ decided there since. After an aborted batch every pool that it touched is droppe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
@@ -121,28 +122,10 @@ class StoredPools:
         self._stored.pop(program_id, None)
 
     async def _restore(self, connection: Connection, program_ids: list[UUID]) -> None:
-        async def by_program(query: str) -> dict[UUID, list[asyncpg.Record]]:
-            found: dict[UUID, list[asyncpg.Record]] = {program_id: [] for program_id in program_ids}
-            for row in await connection.fetch(self._queries[query], program_ids):
-                found[row["program_id"]].append(row)
-            return found
-
-        programs = await connection.fetch(self._queries["load_programs"], program_ids)
-        participants = await by_program("load_participants")
-        matches = await by_program("load_matches")
-        waiting = await by_program("load_waiting")
-        for row in programs:
-            program_id = row["program_id"]
-            people = participants[program_id]
-            self._pools[program_id] = Pool.restored(
-                _program(row),
-                row["now"],
-                participants=[_participant(each) for each in people if each["details"] is not None],
-                left=[each["participant_id"] for each in people if each["details"] is None],
-                matches=[match_of(each) for each in matches[program_id]],
-                waiting=[_waiting(each) for each in waiting[program_id]],
-            )
-            self._stored[program_id] = (row["revision"], row["now"])
+        for rows in await read_rows(connection, self._queries, program_ids):
+            program_id = rows.program["program_id"]
+            self._pools[program_id] = pool_of(rows)
+            self._stored[program_id] = (rows.program["revision"], rows.program["now"])
 
     async def _save_programs(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         configured = [pool for pool, changes in changed if changes.program]
@@ -237,6 +220,49 @@ class StoredPools:
             pool.now,
             self._stored[program.program_id][0],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRows:
+    """A program, and the rows of its pool."""
+
+    program: asyncpg.Record
+    participants: Sequence[asyncpg.Record]
+    matches: Sequence[asyncpg.Record]
+    waiting: Sequence[asyncpg.Record]
+
+
+async def read_rows(
+    connection: Connection, queries: Mapping[str, str], program_ids: Sequence[UUID]
+) -> list[StoredRows]:
+    """All rows of those programs that there are."""
+
+    async def by_program(query: str) -> dict[UUID, list[asyncpg.Record]]:
+        found: dict[UUID, list[asyncpg.Record]] = {program_id: [] for program_id in program_ids}
+        for row in await connection.fetch(queries[query], program_ids):
+            found[row["program_id"]].append(row)
+        return found
+
+    programs = await connection.fetch(queries["load_programs"], program_ids)
+    participants = await by_program("load_participants")
+    matches = await by_program("load_matches")
+    waiting = await by_program("load_waiting")
+    return [
+        StoredRows(row, participants[row["program_id"]], matches[row["program_id"]], waiting[row["program_id"]])
+        for row in programs
+    ]
+
+
+def pool_of(rows: StoredRows) -> Pool:
+    """A program's pool as its rows have it."""
+    return Pool.restored(
+        _program(rows.program),
+        rows.program["now"],
+        participants=[_participant(each) for each in rows.participants if each["details"] is not None],
+        left=[each["participant_id"] for each in rows.participants if each["details"] is None],
+        matches=[match_of(each) for each in rows.matches],
+        waiting=[_waiting(each) for each in rows.waiting],
+    )
 
 
 def _json(value: object) -> str:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 from matching import metrics
+from matching.entrypoints.coordinator_api import DESCRIPTION, CoordinatorApi
 from matching.entrypoints.pages import ProposalPages
 from matching.settings import MatchingSettings
 from mentorstream_runtime.http import create_app
@@ -95,12 +96,9 @@ class Mentors:
         return proposal, now
 
 
-def build_api(settings: MatchingSettings, mentors: Mentors) -> FastAPI:
-    """The application: one page."""
-    app = create_app(
-        settings,
-        title="Mentorstream matching",
-        description="Pages that mentors open from signed links to answer a proposal.",
-    )
+def build_api(settings: MatchingSettings, mentors: Mentors, coordinators: CoordinatorApi) -> FastAPI:
+    """The application: the page behind links, and the API for coordinators."""
+    app = create_app(settings, title="Mentorstream matching", description=DESCRIPTION)
     add_link_page(app, "/proposals", _FORM, show=mentors.show, submit=mentors.answer)
+    coordinators.add_to(app)
     return app

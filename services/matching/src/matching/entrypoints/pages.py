@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from mentorstream_runtime.local_times import local_time
 from mentorstream_runtime.pages import Pages
 
+from .words import facet_words
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -17,16 +19,6 @@ if TYPE_CHECKING:
 
     from matching.adapters.requests import Answer, ShownProposal
 
-_FACET_WORDS: Final = {
-    "skills": "Skills wanted and offered",
-    "goals": "Goals",
-    "interests": "Interests",
-    "values": "Values",
-    "style": "Way of working",
-    "industry": "Industry",
-    "seniority": "Seniority",
-    "common_time": "Time in common",
-}
 _DONE: Final = {
     "accept": ("Thank you, the match begins", "You will get an e-mail with the first meetings."),
     "decline": ("Thank you for telling us", "We will look for another mentor. You need not do anything else."),
@@ -49,7 +41,7 @@ class ProposalPages:
         """What is proposed, and two buttons."""
         until = local_time(expires_at, "UTC")  # where mentors are, this service does not know
         fit, parts = whole_points(proposal.facets)
-        facets = [(_FACET_WORDS.get(name, name), points) for name, points in parts.items()]
+        facets = [(facet_words(name), points) for name, points in parts.items()]
         return self._pages.render(
             "proposal.html",
             status=status,

@@ -1,0 +1,177 @@
+"""The API for coordinators: what is read with a viewer's key, and what is asked for with a coordinator's.
+
+Routes only: what is allowed and what is answered is decided at the desk. No answer says 202 before its request is in
+the outbox.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi.responses import Response
+from fastapi.security import HTTPBearer
+
+from matching import metrics
+from matching.adapters.coordinator_keys import KEY_PREFIX, Coordinator, CoordinatorKeys, TooManyAttempts
+from mentorstream_runtime.http import Problem
+from mentorstream_runtime.keys import Unauthenticated, bearer_key
+
+from . import coordinator_answers as answers
+from .desk import Desk
+
+DESCRIPTION: Final = """
+Pages that people open from signed links, the page of coordinators at `/coordinate`, and the API for coordinators.
+
+**Who is asking.** A key of an organisation, `Authorization: Bearer msc_…`. A viewer's key reads; a coordinator's also
+acts. `mentorstream coordinators add` makes them.
+
+**What is seen.** The owner of a program sees all of it. Another organisation that takes part sees its own people and
+the matches that concern them; figures are about those. What is not seen does not exist: 404. Nobody is named here,
+people are ids that intake minted.
+
+**Acting is asking.** An answer 202 says that the request is on its way; it is decided in its turn, and what came of it
+shows in later reads. The same request again is not asked twice.
+
+**Lists** come in pages: `limit` entries, and `next` to pass as `after`.
+"""
+_MOST: Final = 200
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+Limit = Annotated[int, Query(ge=1, le=_MOST, description="Most entries of one page.")]
+After = Annotated[UUID | None, Query(description="The `next` of the page before.")]
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/problem+json": {}}}
+
+
+_COMMON: Final[dict[int | str, dict[str, Any]]] = {
+    401: _problem("No valid key."),
+    404: _problem("It does not exist, or not for this organisation."),
+    422: _problem("A parameter is not valid."),
+    429: _problem("Too many requests without a valid key came from this address; see `Retry-After`."),
+    503: _problem("Something that is needed is away; see `Retry-After`."),
+}
+_ACTING: Final[dict[int | str, dict[str, Any]]] = {403: _problem("This key may not do this.")}
+
+
+class CoordinatorApi:
+    """Adds the routes to an application."""
+
+    def __init__(self, keys: CoordinatorKeys, desk: Desk) -> None:
+        self._keys = keys
+        self._desk = desk
+
+    def add_to(self, app: FastAPI) -> None:
+        """All routes, and the answers to those who are nobody."""
+        # For the description only: `_who` reads the header itself, to answer as the other services do.
+        bearer = Depends(HTTPBearer(auto_error=False, description="A key of coordinators, msc_…"))
+        router = APIRouter(prefix="/v1", responses=_COMMON, dependencies=[bearer])
+        self._add_reads(router)
+        self._add_matches(router)
+        app.include_router(router)
+        app.add_exception_handler(Unauthenticated, _on_unauthenticated)
+        app.add_exception_handler(TooManyAttempts, _on_too_many)
+
+    async def _who(self, request: Request) -> Coordinator:
+        parts = bearer_key(KEY_PREFIX, request.headers.get("authorization"))
+        return await self._keys.by_key(parts, source_of(request))
+
+    def _add_reads(self, router: APIRouter) -> None:
+        @router.get("/programs", summary="Programs that your organisation takes part in")
+        async def read_programs(request: Request, after: After = None, limit: Limit = 50) -> answers.ProgramsAnswer:
+            """Your own, and those that are open to you."""
+            found = await self._desk.programs(await self._who(request), after, limit + 1)
+            items = [answers.program_answer(each) for each in found[:limit]]
+            return answers.ProgramsAnswer(items, items[-1].program_id if len(found) > limit else None)
+
+        @router.get("/programs/{program_id}", summary="A pool at a glance")
+        async def read_program(request: Request, program_id: UUID) -> answers.GlanceAnswer:
+            """People, places, matches and waiting times in figures."""
+            return await self._desk.glance(await self._who(request), program_id)
+
+        @router.get("/programs/{program_id}/waitlist", summary="Who waits, and why")
+        async def read_waitlist(
+            request: Request,
+            program_id: UUID,
+            after: Annotated[str | None, Query(max_length=80, description="The `next` of the page before.")] = None,
+            limit: Limit = 50,
+        ) -> answers.WaitlistAnswer:
+            """Longest first. Reasons are as of the last look at the whole pool."""
+            who = await self._who(request)
+            found = await self._desk.waitlist(who, program_id, _position(after), limit + 1)
+            items = found[:limit]
+            return answers.WaitlistAnswer(items, _cursor(items[-1]) if len(found) > limit else None)
+
+    def _add_matches(self, router: APIRouter) -> None:
+        @router.get("/programs/{program_id}/matches", summary="Matches")
+        async def read_matches(
+            request: Request,
+            program_id: UUID,
+            status: Annotated[
+                Literal["proposed", "confirmed", "ended"] | None, Query(description="Only of this status.")
+            ] = None,
+            after: After = None,
+            limit: Limit = 50,
+        ) -> answers.MatchesAnswer:
+            """Proposed, running and ended ones, by id."""
+            found = await self._desk.matches(await self._who(request), program_id, status, after, limit + 1)
+            items = found[:limit]
+            return answers.MatchesAnswer(items, items[-1].match_id if len(found) > limit else None)
+
+        @router.get("/programs/{program_id}/matches/{match_id}/explanation", summary="Why were they matched?")
+        async def explain_match(
+            request: Request,
+            program_id: UUID,
+            match_id: UUID,
+            why_not: Annotated[
+                UUID | None, Query(description="Another mentor, by participant id: why not them?")
+            ] = None,
+        ) -> answers.ExplanationAnswer:
+            """What was decided; and, from the pool as it is now, the runners-up on both sides and why not another."""
+            return await self._desk.explanation(await self._who(request), program_id, match_id, why_not)
+
+        @router.post(
+            "/programs/{program_id}/matches/{match_id}/end",
+            status_code=202,
+            summary="End a match",
+            responses={**_ACTING, 409: _problem("The match has ended.")},
+        )
+        async def end_match(request: Request, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
+            """Its people look again, if they still want to; meetings are cancelled."""
+            return await self._desk.end(await self._who(request), program_id, match_id)
+
+
+def source_of(request: Request) -> str:
+    """Where a request comes from, for counting failed attempts: the other end of the connection."""
+    return "" if request.client is None else request.client.host
+
+
+def _cursor(entry: answers.WaitingAnswer) -> str:
+    return f"{(entry.since - _EPOCH) // _MICROSECOND}.{entry.participant_id}"
+
+
+def _position(after: str | None) -> tuple[datetime, UUID] | None:
+    if after is None:
+        return None
+    microseconds, _, participant_id = after.partition(".")
+    try:
+        return _EPOCH + int(microseconds) * _MICROSECOND, UUID(participant_id)
+    except (ValueError, OverflowError):
+        raise Problem(422, "The request is not valid", "after: expected the next of a page before") from None
+
+
+async def _on_unauthenticated(_request: Request, error: Exception) -> Response:
+    metrics.COORDINATORS_DENIED.inc()
+    problem = Problem(401, "Not authenticated", str(error), headers={"WWW-Authenticate": 'Bearer realm="mentorstream"'})
+    return problem.response()
+
+
+async def _on_too_many(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooManyAttempts)  # noqa: S101 - registered for this type only
+    metrics.COORDINATORS_DENIED.inc()
+    headers = {"Retry-After": str(int(error.wait_seconds) + 1)}
+    return Problem(429, "Too many attempts without a valid key", headers=headers).response()

@@ -1,0 +1,147 @@
+"""What coordinators can do, whether through the API or on the page: authorised first, then read or asked for.
+
+A program that an organisation does not take part in does not exist for it, and neither does anything in it: 404. What
+only the owner may do is 403 for the others, before anything is looked up. Acting is asking `registrations`; what came
+of it shows in later reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NoReturn, TypeVar
+from uuid import UUID, uuid5
+
+from matching import metrics
+from matching.adapters.coordination import Coordination, SeenProgram
+from matching.adapters.coordinator_keys import Coordinator
+from matching.adapters.coordinator_requests import CoordinatorRequests
+from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
+from matching.domain import explaining
+from matching.domain.explaining import Why, WhyNot
+from matching.domain.pool import Pool
+from matching.domain.values import Match
+from matching.settings import MatchingSettings
+from mentorstream_events.registrations import EndMatch
+from mentorstream_runtime.http import Problem, unavailable
+from mentorstream_runtime.process import Runtime
+from mentorstream_runtime.tracing import current_traceparent
+
+from . import coordinator_answers as answers
+
+ResultT = TypeVar("ResultT")
+
+
+class Desk:
+    """Serves coordinators. Every method raises Problem for what the caller may not do or see."""
+
+    def __init__(
+        self,
+        runtime: Runtime[MatchingSettings],
+        reads: Coordination,
+        copies: PoolCopies,
+        requests: CoordinatorRequests,
+    ) -> None:
+        self._runtime = runtime
+        self._reads = reads
+        self._copies = copies
+        self._requests = requests
+
+    async def programs(self, who: Coordinator, after: UUID | None, limit: int) -> Sequence[SeenProgram]:
+        """Programs that the organisation takes part in."""
+        return await self._reads.programs(who.organisation_id, after, limit)
+
+    async def program(self, who: Coordinator, program_id: UUID) -> SeenProgram:
+        """One of them."""
+        found = await self._reads.program(who.organisation_id, program_id)
+        return found if found is not None else _not_there("program")
+
+    async def glance(self, who: Coordinator, program_id: UUID) -> answers.GlanceAnswer:
+        """A pool in figures."""
+        program = await self.program(who, program_id)
+        return answers.glance_answer(program, await self._reads.glance(who.organisation_id, program))
+
+    async def waitlist(
+        self, who: Coordinator, program_id: UUID, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[answers.WaitingAnswer]:
+        """Who waits, longest first."""
+        program = await self.program(who, program_id)
+        waiting = await self._reads.waiting(who.organisation_id, program_id, after, limit)
+        return [answers.waiting_answer(each, program.now) for each in waiting]
+
+    async def matches(
+        self, who: Coordinator, program_id: UUID, status: str | None, after: UUID | None, limit: int
+    ) -> list[answers.MatchAnswer]:
+        """Matches by id."""
+        await self.program(who, program_id)
+        matches = await self._reads.matches(who.organisation_id, program_id, status, after, limit)
+        return [answers.match_answer(each) for each in matches]
+
+    async def explanation(
+        self, who: Coordinator, program_id: UUID, match_id: UUID, other_id: UUID | None
+    ) -> answers.ExplanationAnswer:
+        """Why two were matched and, if asked, why not another mentor."""
+        match = await self._match(who, program_id, match_id)
+        if other_id is not None and not await self._reads.seen(who.organisation_id, program_id, [other_id]):
+            _not_there("participant")
+
+        def ask(pool: Pool) -> tuple[Why, WhyNot | None, int] | None:
+            try:
+                why = explaining.why(pool, match)
+                why_not = None if other_id is None else explaining.why_not(pool, match, other_id)
+            except LookupError:  # somebody has left since
+                return None
+            return why, why_not, pool.program.policy.version
+
+        found = await self._look(program_id, ask)
+        now = why_not = None
+        if found is not None:
+            why, other, version = found
+            seen = await self._reads.seen(who.organisation_id, program_id, answers.candidates_of(why))
+            now = answers.now_answer(why, version, seen)
+            if other_id is not None and other is not None:
+                why_not = answers.why_not_answer(other_id, other)
+        return answers.ExplanationAnswer(answers.match_answer(match), now, why_not)
+
+    async def end(self, who: Coordinator, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
+        """Ask for a match to end."""
+        _must_act(who)
+        match = await self._match(who, program_id, match_id)
+        if match.status == "ended":
+            raise Problem(409, "This match has ended", "There is nothing left to end.")
+        request_id = uuid5(match_id, "end")
+        request = EndMatch(program_id=program_id, match_id=match_id, reason="coordinator")
+        asked = await self._requests.ask(
+            who,
+            "end",
+            program_id,
+            match_id,
+            request,
+            request_id=request_id,
+            now=await self._runtime.clock.now(),
+            traceparent=current_traceparent(),
+        )
+        self._runtime.wake()
+        metrics.COORDINATOR_REQUESTS.labels("end").inc(asked)
+        return answers.AskedAnswer(request_id, repeated=not asked)
+
+    async def _match(self, who: Coordinator, program_id: UUID, match_id: UUID) -> Match:
+        found = await self._reads.match(who.organisation_id, program_id, match_id)
+        return found if found is not None else _not_there("match")
+
+    async def _look(self, program_id: UUID, ask: Callable[[Pool], ResultT]) -> ResultT:
+        try:
+            return await self._copies.look(program_id, ask)
+        except TooLarge as error:
+            raise Problem(422, "This program is too large to be looked at whole", str(error)) from None
+        except Busy:
+            raise unavailable("Others are being answered; try again in a moment.") from None
+
+
+def _must_act(who: Coordinator) -> None:
+    if not who.may_act:
+        raise Problem(403, "This key may only look", "Acting needs a key with the role coordinator.")
+
+
+def _not_there(what: str) -> NoReturn:
+    raise Problem(404, f"There is no such {what}", "It does not exist, or not for your organisation.")
