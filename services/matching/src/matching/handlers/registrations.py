@@ -16,8 +16,8 @@ from uuid import UUID
 import structlog
 
 from matching.domain import arrivals
-from matching.domain.arrivals import NewMatchId
 from matching.domain.pool import Pool
+from matching.domain.step import NewMatchId
 from matching.domain.values import Decision
 from mentorstream_events import Event, Value, derived_bytes
 from mentorstream_events.registrations import (

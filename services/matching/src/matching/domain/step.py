@@ -1,0 +1,195 @@
+"""One event being decided: what its steps have in common, whichever way a program matches.
+
+Who has nobody seeks, or waits; places are offered; matches begin, change and end. A step changes the pool and keeps the
+decisions in their order. Refuses to judge whether a request makes sense: that is settled before a step begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from . import search
+from .pool import Pool
+from .values import (
+    Changed,
+    ChangeReason,
+    Confirmed,
+    Decision,
+    Ended,
+    EndReason,
+    Match,
+    Participant,
+    Proposed,
+    RuleName,
+    Shared,
+    Side,
+    Waiting,
+    Waitlisted,
+)
+
+# The id of the match between a mentor and a mentee (participant ids) that follows from the event being decided.
+NewMatchId: TypeAlias = Callable[[UUID, UUID], UUID]
+
+
+@dataclass(slots=True)
+class Step:
+    """One event being decided. Notices to those who wait are kept back to the end: one for each mentee."""
+
+    pool: Pool
+    new_match_id: NewMatchId
+    decisions: list[Decision] = field(default_factory=list)
+    told_before: dict[UUID, frozenset[RuleName] | None] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, pool: Pool, now: datetime, new_match_id: NewMatchId) -> Step:
+        """Move the program's time on; from here on nothing is refused.
+
+        Where clocks have changed since the last event, whoever waits looks again before anything else is decided.
+        """
+        step = cls(pool, new_match_id)
+        if pool.advance(now):
+            step.retry_waiting()
+        return step
+
+    def finish(self) -> list[Decision]:
+        """The decisions, and then the notices."""
+        for participant_id in sorted(self.told_before):
+            waiting = self.pool.waiting.get(participant_id)
+            if waiting is None:
+                continue
+            if self.told_before[participant_id] != frozenset(reason.rule for reason in waiting.reasons):
+                self.decisions.append(Waitlisted(waiting))
+        return self.decisions
+
+    def seek(self, participant_id: UUID, since: datetime) -> None:
+        """Find a mentor for a mentee who has none, or let them wait."""
+        pool = self.pool
+        fit = search.best_mentor(pool, pool.facts.row_of[participant_id])
+        if fit is None:
+            self.wait(participant_id, since)
+        else:
+            self.take(fit, since)
+
+    def retry_waiting(self) -> None:
+        """Everybody who waits looks at the whole pool again, longest waiting first."""
+        for entry in sorted(self.pool.waiting.values(), key=place_in_queue):
+            self.seek(entry.participant_id, entry.since)
+
+    def wait(self, participant_id: UUID, since: datetime) -> None:
+        """A mentee waits (again, or still) and is told if the rules in the way are not those they know."""
+        pool = self.pool
+        before = pool.waiting.get(participant_id)
+        if participant_id not in self.told_before:
+            self.told_before[participant_id] = (
+                None if before is None else frozenset(reason.rule for reason in before.reasons)
+            )
+        entry = Waiting(
+            participant_id=participant_id,
+            organisation_id=pool.participants[participant_id].organisation_id,
+            since=since,
+            reasons=search.why_nobody(pool, pool.facts.row_of[participant_id]),
+        )
+        if entry != before:
+            pool.put_waiting(entry)
+
+    def offer(self, mentor_id: UUID) -> None:
+        """Give the mentor's free places to those who wait."""
+        pool = self.pool
+        mentor = pool.participants.get(mentor_id)
+        if mentor is None:
+            return
+        places = pool.free_places(mentor_id)
+        if not places or not pool.waiting:
+            return
+        seen = search.prospects(pool, pool.facts.row_of[mentor_id], places)
+        for fit in seen.fits:
+            self.take(fit, pool.waiting[pool.facts.id_at(fit.mentee)].since)
+        for row in seen.untold:
+            participant_id = pool.facts.id_at(row)
+            self.wait(participant_id, pool.waiting[participant_id].since)
+
+    def take(self, fit: search.Fit, since: datetime) -> None:
+        """Make the match: a proposal where the mentor is to be asked, else confirmed at once."""
+        pool, program = self.pool, self.pool.program
+        policy = program.policy
+        mentor = pool.participants[pool.facts.id_at(fit.mentor)]
+        mentee = pool.participants[pool.facts.id_at(fit.mentee)]
+        now = pool.now
+        match = Match(
+            match_id=self.new_match_id(mentor.participant_id, mentee.participant_id),
+            mentor=_side(mentor),
+            mentee=_side(mentee),
+            status="proposed" if policy.mentor_consent else "confirmed",
+            slot=pool.free_slot(mentor.participant_id),
+            capacity=mentor.capacity,
+            score=fit.score,
+            facets=fit.facets(policy.weights),
+            # It is for the page where the mentor answers.
+            shared=search.common_ground(pool, mentor, mentee) if policy.mentor_consent else Shared(),
+            policy_version=policy.version,
+            waiting_since=since,
+            proposed_at=now,
+            expires_at=now + timedelta(days=policy.proposal_days) if policy.mentor_consent else None,
+            confirmed_at=None if policy.mentor_consent else now,
+            ends_at=None if policy.mentor_consent else self._end(),
+        )
+        pool.stop_waiting(mentee.participant_id)
+        pool.add_match(match)
+        self.decisions.append(Proposed(match) if policy.mentor_consent else Confirmed(match))
+
+    def confirm(self, match: Match) -> None:
+        """A proposal becomes a match."""
+        confirmed = replace(match, status="confirmed", confirmed_at=self.pool.now, ends_at=self._end())
+        self.pool.replace_match(confirmed)
+        self.decisions.append(Confirmed(confirmed))
+
+    def change(self, match: Match, reason: ChangeReason) -> None:
+        """Tell others what changed in a running match."""
+        self.pool.replace_match(match)
+        self.decisions.append(Changed(match, reason))
+
+    def end(self, match: Match, reason: EndReason) -> None:
+        """End a live match; what the two had in common is not kept. Who looks again is the caller's to say."""
+        ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason, shared=Shared())
+        self.pool.replace_match(ended)
+        self.decisions.append(Ended(ended, was_confirmed=match.status == "confirmed"))
+
+    def settle(self, ended: Iterable[Match], *, mentees_look_again: bool = True) -> None:
+        """After matches ended: their mentees seek anew, then their mentors' places are offered.
+
+        Who only had a proposal keeps their place in the queue; who had a mentor goes to its end.
+        """
+        ended = list(ended)
+        if mentees_look_again:
+            for match in ended:
+                since = self.pool.now if match.status == "confirmed" else match.waiting_since
+                self.seek_again(match.mentee.participant_id, since)
+        for mentor_id in sorted({match.mentor.participant_id for match in ended}):
+            self.offer(mentor_id)
+
+    def seek_again(self, participant_id: UUID, since: datetime) -> None:
+        """Seek, if they are still here, still a mentee, and without a match."""
+        mentee = self.pool.participants.get(participant_id)
+        if mentee is not None and mentee.is_mentee and self.pool.match_of_mentee(participant_id) is None:
+            self.seek(participant_id, since)
+
+    def _end(self) -> datetime:
+        """When a match that begins now ends."""
+        return self.pool.now + timedelta(weeks=self.pool.program.terms.weeks)
+
+
+def place_in_queue(entry: Waiting) -> tuple[datetime, UUID]:
+    """Who waits longer comes first."""
+    return entry.since, entry.participant_id
+
+
+def _side(participant: Participant) -> Side:
+    return Side(
+        participant_id=participant.participant_id,
+        person_id=participant.person_id,
+        organisation_id=participant.organisation_id,
+    )
