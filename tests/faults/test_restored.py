@@ -10,20 +10,19 @@ import contextlib
 import email
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.faults.run import Run
 from tests.faults.system import FaultSystem, own_system
 
+from mentorstream_local.commands_restore import recover
 from mentorstream_local.daemons import StartError
 from mentorstream_local.migrations import SERVICES_WITH_DATABASE
-from mentorstream_local.services import service_environment
 from mentorstream_local.topics import create_topics
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ async def test_the_database_put_back(apart: FaultSystem, record: Record, effort:
         await _same_time(run)
         assert await run.offline(_refusals, system) == {"restored_database"}
         for _ in range(2):  # the second time changes nothing
-            await run.offline(_follow, system, "restore")
+            await run.offline(recover, "restore", "all", system.wiring)
         await run.offline(system.start_all)
         drained = await run.drain()
         assert run.people.arrivals() == mails
@@ -101,7 +100,7 @@ async def test_the_broker_replaced(apart: FaultSystem, record: Record, effort: E
         await run.offline(_replace_broker, system)
         assert await run.offline(_refusals, system) == {"other_cluster"}
         for _ in range(2):
-            await run.offline(_follow, system, "republish")
+            await run.offline(recover, "republish", "all", system.wiring)
         await run.offline(system.start_all)
         drained = await run.drain()
         assert await _decided(run) == before
@@ -179,16 +178,6 @@ def _halts(system: FaultSystem, name: str) -> list[dict[str, Any]]:
     service.kill()
     assert halts, f"{name} did not halt:\n{service.last_lines()}"
     return halts
-
-
-def _follow(system: FaultSystem, mode: Literal["restore", "republish"]) -> None:
-    """`mentorstream restore all`, on a system that is not the local one."""
-    for name in SERVICES_WITH_DATABASE:
-        environment = service_environment(name, system.wiring, http_port=0, metrics_port=0)
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            [sys.executable, "-P", "-m", name, mode], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
 async def _same_time(run: Run) -> None:

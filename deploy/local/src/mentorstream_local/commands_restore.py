@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,7 +33,7 @@ def restore(service: Chosen = "all", stack: StackName = "default", database: Dat
 
     Running it again changes nothing. See docs/operations/restore.md.
     """
-    _run("restore", service, LocalSystem(running_stack(stack), database=database).wiring())
+    recover("restore", service, LocalSystem(running_stack(stack), database=database).wiring())
 
 
 def republish(service: Chosen = "all", stack: StackName = "default", database: DatabaseName = DATABASE) -> None:
@@ -41,10 +41,11 @@ def republish(service: Chosen = "all", stack: StackName = "default", database: D
 
     Running it again changes nothing. See docs/operations/broker-replaced.md.
     """
-    _run("republish", service, LocalSystem(running_stack(stack), database=database).wiring())
+    recover("republish", service, LocalSystem(running_stack(stack), database=database).wiring())
 
 
-def _run(mode: str, service: str, wiring: Wiring) -> None:
+def recover(mode: Literal["restore", "republish"], service: str, wiring: Wiring) -> None:
+    """For one service or "all". Raises typer.Exit after one that failed, typer.BadParameter for an unknown one."""
     if service not in (*SERVICES_WITH_DATABASE, "all"):
         raise typer.BadParameter(f"{service} is none of {', '.join(SERVICES_WITH_DATABASE)}, all")
     for each in SERVICES_WITH_DATABASE if service == "all" else (service,):
