@@ -44,6 +44,10 @@ ON CONFLICT (meeting_id) DO UPDATE SET
     revision = excluded.revision, starts_at = excluded.starts_at, ends_at = excluded.ends_at, status = excluded.status
 WHERE meeting.status = 'scheduled'
     AND (excluded.revision > meeting.revision OR (excluded.revision = meeting.revision AND excluded.status <> 'scheduled'))
+RETURNING meeting_id
+
+-- name: drop_uninvited
+DELETE FROM meeting_attendee WHERE meeting_id = $1 AND person_id <> ALL ($2::uuid[])
 
 -- name: take_over_attendees
 INSERT INTO meeting_attendee (meeting_id, person_id, during, active)
@@ -70,7 +74,8 @@ WHERE EXISTS (
 ORDER BY match.match_id, series.series_id
 
 -- name: current_meetings
-SELECT meeting_id, series_id, match_id, program_id, number, revision, starts_at, ends_at, status
+SELECT meeting_id, series_id, match_id, program_id, number, revision, starts_at, ends_at, status,
+    ARRAY(SELECT person_id FROM meeting_attendee WHERE meeting_attendee.meeting_id = meeting.meeting_id) AS persons
 FROM meeting JOIN program USING (program_id)
 WHERE match_id = ANY ($1::uuid[]) AND (status = 'scheduled' OR ends_at > program.now - interval '30 days')
 ORDER BY starts_at, meeting_id

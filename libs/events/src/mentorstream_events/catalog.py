@@ -117,6 +117,13 @@ CONTRACTS: tuple[Contract, ...] = (
     _contract("series.closed.v1", meetings.SeriesClosed, "meetings", "scheduling", subject=_SERIES),
     _contract("meeting.scheduled.v1", meetings.MeetingScheduled, "meetings", "scheduling", subject=_MEETING),
     _contract("meeting.rescheduled.v1", meetings.MeetingRescheduled, "meetings", "scheduling", subject=_MEETING),
+    _contract(
+        "meeting.attendees_changed.v1",
+        meetings.MeetingAttendeesChanged,
+        "meetings",
+        "scheduling",
+        subject=_MEETING,
+    ),
     _contract("meeting.cancelled.v1", meetings.MeetingCancelled, "meetings", "scheduling", subject=_MEETING),
     _contract("meeting.completed.v1", meetings.MeetingCompleted, "meetings", "scheduling", subject=_MEETING),
     _contract("feedback.requested.v1", feedback.FeedbackRequested, "feedback", "feedback", subject=_REQUEST),

@@ -15,11 +15,11 @@ from .values import (
     MatchId,
     MeetingId,
     OrganisationId,
+    Part,
     ParticipantId,
     PersonId,
     ProgramId,
     RequestId,
-    Role,
     Timestamp,
     Value,
 )
@@ -35,7 +35,7 @@ class FeedbackRequested(Value, frozen=True, kw_only=True):
     participant_id: ParticipantId
     person_id: PersonId
     organisation_id: OrganisationId
-    role: Role
+    role: Part
     meeting_ended_at: Timestamp
     expires_at: Timestamp
 
@@ -49,7 +49,7 @@ class FeedbackSubmitted(Value, frozen=True, kw_only=True):
     request_id: RequestId
     participant_id: ParticipantId
     organisation_id: OrganisationId
-    role: Role
+    role: Part
     rating: Annotated[int, Meta(ge=1, le=5)]
     took_place: bool
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta
 
@@ -47,7 +48,7 @@ class SeriesClosed(Value, frozen=True, kw_only=True):
     program_id: ProgramId
     match_id: MatchId
     series_id: SeriesId
-    reason: Literal["match_ended", "replanned"]
+    reason: Literal["match_ended", "replanned", "all_held"]
 
 
 class MeetingScheduled(Value, frozen=True, kw_only=True):
@@ -75,6 +76,24 @@ class MeetingRescheduled(Value, frozen=True, kw_only=True):
     ends_at: Timestamp
     previous_starts_at: Timestamp
     attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
+
+
+class MeetingAttendeesChanged(Value, frozen=True, kw_only=True):
+    """A booked meeting takes place as planned, with others: somebody joined or left its circle, or cannot come.
+
+    `attendees` are those invited now. Only those who are new in it, and those who no longer are, need to be told.
+    """
+
+    program_id: ProgramId
+    match_id: MatchId
+    series_id: SeriesId
+    meeting_id: MeetingId
+    revision: Version
+    starts_at: Timestamp
+    ends_at: Timestamp
+    attendees: Annotated[tuple[Attendee, ...], Meta(min_length=2, max_length=51)]
+    invited_person_ids: Annotated[tuple[UUID, ...], Meta(max_length=51)] = ()
+    uninvited: Annotated[tuple[Attendee, ...], Meta(max_length=51)] = ()
 
 
 class MeetingCancelled(Value, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ Kind = Literal[
     "proposal",
     "match",
     "match_ended",
+    "members_changed",
     "no_common_time",
     "invitation",
     "cancellation",

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import Meta
 
 Role = Literal["mentor", "mentee"]
+# What somebody is in a match: partners mentor each other.
+Part = Literal["mentor", "mentee", "partner"]
 ProgramId = Annotated[UUID, Meta(description="The program.")]
 OrganisationId = Annotated[UUID, Meta(description="The organisation that the person belongs to.")]
 PersonId = Annotated[UUID, Meta(description="Random id that intake minted; who it is, only `people` says.")]
@@ -175,7 +177,7 @@ class Member(Value, frozen=True, kw_only=True):
     participant_id: ParticipantId
     person_id: PersonId
     organisation_id: OrganisationId
-    role: Role
+    role: Part
     zone: Zone
     languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=20)]
     availability: Annotated[tuple[WeeklyHours, ...], Meta(max_length=100)]
@@ -236,5 +238,5 @@ class Attendee(Value, frozen=True, kw_only=True):
     participant_id: ParticipantId
     person_id: PersonId
     organisation_id: OrganisationId
-    role: Role
+    role: Part
     zone: Zone

@@ -16,8 +16,20 @@ import asyncpg
 
 from mentorstream_events import Event, Value
 from mentorstream_events.feedback import FeedbackRequested
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
-from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled, SeriesBlocked
+from mentorstream_events.matches import (
+    MatchChanged,
+    MatchConfirmed,
+    MatchEnded,
+    MatchProposed,
+    ParticipantWaitlisted,
+)
+from mentorstream_events.meetings import (
+    MeetingAttendeesChanged,
+    MeetingCancelled,
+    MeetingRescheduled,
+    MeetingScheduled,
+    SeriesBlocked,
+)
 from mentorstream_events.notifications import NotificationFailed, NotificationSent
 from mentorstream_events.people import PersonErased
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
@@ -82,9 +94,9 @@ def expected_of(facts: Facts) -> dict[str, list[Told]]:
     expected: defaultdict[str, list[Told]] = defaultdict(list)
     for topic in _TOPICS:
         for event in facts.events[topic]:
-            if isinstance(event.data, MatchConfirmed):
-                members[event.data.match_id] = _people(event.data)
             expected[event.id] += _told(event, members)
+            if isinstance(event.data, MatchConfirmed | MatchChanged):
+                members[event.data.match_id] = _people(event.data)
     return expected
 
 
@@ -118,21 +130,44 @@ def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterat
             yield Told("proposal", data.mentor.person_id, data.match_id)
         case MatchConfirmed():
             yield from (Told("match", person, data.match_id) for person in _people(data))
+        case MatchChanged():
+            yield from _told_of_members(event.id, data, set(members.get(data.match_id, ())))
         case MatchEnded(was_confirmed=True):
             yield from (Told("match_ended", person, data.match_id) for person in members[data.match_id])
+        case FeedbackRequested():
+            yield Told("feedback_request", data.person_id, data.request_id)
+        case _:
+            yield from _told_of_meetings(event)
+
+
+def _told_of_meetings(event: Event[Value]) -> Iterator[Told]:
+    data = event.data
+    match data:
         case SeriesBlocked():
             yield from (Told("no_common_time", each.person_id, data.match_id, event.id) for each in data.attendees)
         case MeetingScheduled() | MeetingRescheduled():
             for each in data.attendees:
                 yield Told("invitation", each.person_id, data.meeting_id, str(data.revision))
+        case MeetingAttendeesChanged():
+            for person in data.invited_person_ids:
+                yield Told("invitation", person, data.meeting_id, str(data.revision))
+            for each in data.uninvited:
+                yield Told("cancellation", each.person_id, data.meeting_id, str(data.revision))
         case MeetingCancelled():
             for each in data.attendees:
                 yield Told("cancellation", each.person_id, data.meeting_id, str(data.revision))
-        case FeedbackRequested():
-            yield Told("feedback_request", data.person_id, data.request_id)
 
 
-def _people(data: MatchConfirmed) -> list[UUID]:
+def _told_of_members(event_id: str, data: MatchChanged, before: set[UUID]) -> Iterator[Told]:
+    """Who joined, who left, and who stays in a circle that is not the same any more."""
+    now = set(_people(data))
+    yield from (Told("match", person, data.match_id) for person in now - before)
+    yield from (Told("match_ended", person, data.match_id) for person in before - now)
+    if before and before != now:
+        yield from (Told("members_changed", person, data.match_id, event_id) for person in before & now)
+
+
+def _people(data: MatchConfirmed | MatchChanged) -> list[UUID]:
     return [member.person_id for member in (data.mentor, *data.mentees)]
 
 
@@ -167,7 +202,7 @@ def _unjustified(facts: Facts, notifications: Sequence[Notification]) -> Iterato
     """Superseded, or failed for an erasure, although nothing on the topics says why."""
     revisions: defaultdict[UUID, int] = defaultdict(lambda: -1)
     for event in facts.events["meetings"]:
-        if isinstance(event.data, MeetingScheduled | MeetingRescheduled | MeetingCancelled):
+        if isinstance(event.data, MeetingScheduled | MeetingRescheduled | MeetingAttendeesChanged | MeetingCancelled):
             revisions[event.data.meeting_id] = max(revisions[event.data.meeting_id], event.data.revision)
     confirmed = {event.data.match_id for event in facts.of("matches", MatchConfirmed)}
     ended = {event.data.match_id for event in facts.of("matches", MatchEnded)}

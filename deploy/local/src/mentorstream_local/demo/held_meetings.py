@@ -9,12 +9,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from mentorstream_events.feedback import FeedbackRequested
 from mentorstream_events.matches import MatchChanged, MatchConfirmed
-from mentorstream_events.meetings import MeetingCancelled, MeetingCompleted, MeetingRescheduled, MeetingScheduled
+from mentorstream_events.meetings import (
+    MeetingAttendeesChanged,
+    MeetingCancelled,
+    MeetingCompleted,
+    MeetingRescheduled,
+    MeetingScheduled,
+)
 from mentorstream_local.demo.facts import Facts
+
+_Booked: TypeAlias = MeetingScheduled | MeetingRescheduled | MeetingAttendeesChanged
 
 
 def wrongly_asked(facts: Facts, now: datetime) -> list[str]:
@@ -46,11 +55,11 @@ def wrongly_asked(facts: Facts, now: datetime) -> list[str]:
     return found
 
 
-def _held(facts: Facts, now: datetime) -> dict[UUID, MeetingScheduled | MeetingRescheduled]:
-    booked: dict[UUID, MeetingScheduled | MeetingRescheduled] = {}
+def _held(facts: Facts, now: datetime) -> dict[UUID, _Booked]:
+    booked: dict[UUID, _Booked] = {}
     for event in facts.events["meetings"]:
         data = event.data
-        if isinstance(data, MeetingScheduled | MeetingRescheduled):
+        if isinstance(data, MeetingScheduled | MeetingRescheduled | MeetingAttendeesChanged):
             booked[data.meeting_id] = data
         elif isinstance(data, MeetingCancelled):
             booked.pop(data.meeting_id, None)

@@ -18,8 +18,8 @@ import asyncpg
 
 from mentorstream_events import TOPIC
 from mentorstream_events import registrations as asked
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed
-from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled
+from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded, MatchProposed
+from mentorstream_events.meetings import MeetingAttendeesChanged, MeetingCancelled, MeetingRescheduled, MeetingScheduled
 from mentorstream_local.demo.accepted import missing_effects, picture_of, read_stored
 from mentorstream_local.demo.data import PoisonRecord
 from mentorstream_local.demo.expected_mails import read_notifications, wrongly_told
@@ -145,20 +145,25 @@ def _within_capacity(facts: Facts) -> list[str]:
     for event in facts.events["registrations"]:
         if isinstance(event.data, asked.ParticipantRegistered | asked.ParticipantUpdated):
             capacities[event.data.participant_id].append((event.time, event.data.capacity))
-    live: defaultdict[UUID, set[UUID]] = defaultdict(set)
-    mentor_of: dict[UUID, UUID] = {}
+    live: defaultdict[UUID, dict[UUID, int]] = defaultdict(dict)  # places taken, by participant and match
+    sides_of: dict[UUID, tuple[UUID, ...]] = {}
     found = []
     for event in facts.events["matches"]:
         data = event.data
-        if isinstance(data, MatchProposed | MatchConfirmed) and data.match_id not in mentor_of:
-            mentor = data.mentor.participant_id
-            mentor_of[data.match_id] = mentor
-            live[mentor].add(data.match_id)
-            allowed = _capacity_at(capacities[mentor], event.time)
-            if len(live[mentor]) > allowed:
-                found.append(f"match {data.match_id}: {len(live[mentor])} matches of a mentor with room for {allowed}")
-        elif isinstance(data, MatchEnded) and data.match_id in mentor_of:
-            live[mentor_of[data.match_id]].discard(data.match_id)
+        if isinstance(data, MatchProposed | MatchConfirmed | MatchChanged):
+            # Each mentee of a circle takes a place; of partners each takes the only one of the other.
+            partners = data.mentor.role == "partner"
+            sides = (data.mentor, *data.mentees) if partners else (data.mentor,)
+            sides_of[data.match_id] = tuple(side.participant_id for side in sides)
+            for side in sides_of[data.match_id]:
+                before = live[side].get(data.match_id, 0)
+                live[side][data.match_id] = len(data.mentees)
+                allowed = 1 if partners else _capacity_at(capacities[side], event.time)
+                if (taken := sum(live[side].values())) > allowed and len(data.mentees) > before:
+                    found.append(f"match {data.match_id}: {taken} places taken of somebody with room for {allowed}")
+        elif isinstance(data, MatchEnded):
+            for side in sides_of.get(data.match_id, ()):
+                live[side].pop(data.match_id, None)
     return found
 
 
@@ -171,7 +176,7 @@ def _no_overlaps(facts: Facts) -> list[str]:
     meetings: dict[UUID, tuple[datetime, datetime, list[UUID]] | None] = {}
     for event in facts.events["meetings"]:
         data = event.data
-        if isinstance(data, MeetingScheduled | MeetingRescheduled):
+        if isinstance(data, MeetingScheduled | MeetingRescheduled | MeetingAttendeesChanged):
             people = [attendee.person_id for attendee in data.attendees]
             meetings[data.meeting_id] = (data.starts_at, data.ends_at, people)
         elif isinstance(data, MeetingCancelled):

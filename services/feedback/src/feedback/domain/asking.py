@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-Role = Literal["mentor", "mentee"]
+Role = Literal["mentor", "mentee", "partner"]
 
 ANSWER_WITHIN: Final = timedelta(days=14)
 """How long a request may be answered, counted in business time from when it is asked."""

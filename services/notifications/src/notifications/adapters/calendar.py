@@ -36,6 +36,7 @@ class Meeting:
     url: str
     organizer: Mailbox
     attendees: Sequence[Mailbox]
+    takes_place: bool = True
 
 
 def uid_of(meeting_id: UUID) -> str:
@@ -67,7 +68,9 @@ def calendar_object(method: Method, meeting: Meeting) -> str:
             for attendee in meeting.attendees
         ],
     )
-    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
+    # A CANCEL without a status takes its receivers out of a meeting that takes place (RFC 5546, 3.2.5).
+    if method == "REQUEST" or not meeting.takes_place:
+        event.add("status", "CONFIRMED" if method == "REQUEST" else "CANCELLED")
     # Put together by hand: `Calendar.new` would give the calendar a random UID beside the event's.
     calendar = Calendar()
     for name, value in (("prodid", _PRODUCT), ("version", "2.0"), ("method", method)):

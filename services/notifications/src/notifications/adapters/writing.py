@@ -31,6 +31,8 @@ from .mime import multipart, text_part
 _DEFAULT_LANGUAGE: Final = "en"
 # Long, because mails are kept long and RFC 8058 wants the link to work; it can do nothing but stop mails.
 _UNSUBSCRIBE_DAYS: Final = 730
+# More names than these are in the mail, and among the calendar's attendees, only.
+_NAMES_IN_SUMMARY: Final = 3
 # What RFC 5322 asks a line to stay within.
 _HEADER_WIDTH: Final = 76
 _ENVIRONMENT: Final = Environment(
@@ -165,7 +167,11 @@ class Writer:
     def _with_calendar(self, alternatives: Sequence[bytes], mail: DueMail, context: Mapping[str, Any]) -> bytes:
         """The calendar as the last alternative, which clients act on, and as a file, which the others offer."""
         method: Method = "REQUEST" if mail.kind == "invitation" else "CANCEL"
-        people = [mail.people[person_id] for person_id in (mail.person_id, *mail.mentions) if person_id in mail.people]
+        takes_place = method == "REQUEST" or bool(mail.params["takes_place"])
+        # A CANCEL of a meeting that takes place names those only whom it takes out.
+        named = (mail.person_id, *(mail.mentions if method == "REQUEST" or not takes_place else ()))
+        people = [mail.people[person_id] for person_id in named if person_id in mail.people]
+        others = [other.name for other in context["others"]]
         calendar = calendar_object(
             method,
             Meeting(
@@ -174,11 +180,12 @@ class Writer:
                 stamped_at=_instant(mail.params["stamped_at"]),
                 starts_at=_instant(mail.params["starts_at"]),
                 ends_at=_instant(mail.params["ends_at"]),
-                summary=" - ".join([context["program"], *(other.name for other in context["others"])]),
+                summary=" - ".join([context["program"], *(others if len(others) <= _NAMES_IN_SUMMARY else ())]),
                 description="\n".join(filter(None, [context["program"], context["url"]])),
                 url=context["url"],
                 organizer=Mailbox(self._letterhead.sender_name, self._letterhead.organizer),
                 attendees=[Mailbox(one_line(person.full_name), person.email) for person in people],
+                takes_place=takes_place,
             ),
         )
         inline = text_part("text/calendar", calendar, parameters=f'; method="{method}"')

@@ -19,7 +19,7 @@ KEPT_DAYS: Final = 14
 
 # Order among the mails of one person about one participant or one match.
 _REGISTERED, _WAITLISTED = 0, 1
-_PROPOSAL, _MATCH, _NO_COMMON_TIME, _MATCH_ENDED = 0, 1, 2, 3
+_PROPOSAL, _MATCH, _NO_COMMON_TIME, _MEMBERS_CHANGED, _MATCH_ENDED = 0, 1, 2, 2, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class Agreed:
     meeting_minutes: int
     weeks: int
     ends_at: datetime
+    meetings_total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,15 @@ def proposal(
     )
 
 
-def match(occasion: Occasion, match_id: UUID, members: Sequence[Recipient], agreed: Agreed) -> list[Mail]:
-    """To every member of a match that began: who the others are and what was agreed."""
+def match(
+    occasion: Occasion,
+    match_id: UUID,
+    members: Sequence[Recipient],
+    agreed: Agreed,
+    *,
+    to: Sequence[Recipient] | None = None,
+) -> list[Mail]:
+    """To every member of a match that began, or to those who joined it: who the others are and what was agreed."""
     return [
         Mail(
             key=f"match:{match_id}:confirmed:{member.person_id}",
@@ -126,9 +134,33 @@ def match(occasion: Occasion, match_id: UUID, members: Sequence[Recipient], agre
                 "meeting_minutes": agreed.meeting_minutes,
                 "weeks": agreed.weeks,
                 "ends_at": agreed.ends_at,
+                "meetings_total": agreed.meetings_total,
+                "circle": len(members) > 2,
             },
         )
-        for member in members
+        for member in (members if to is None else to)
+    ]
+
+
+def members_changed(
+    occasion: Occasion, match_id: UUID, members: Sequence[Recipient], to: Sequence[Recipient]
+) -> list[Mail]:
+    """To those who stay in a circle: who is in it now. Says nothing of who left or why."""
+    return [
+        Mail(
+            key=f"match:{match_id}:members:{occasion.cause_id}:{member.person_id}",
+            kind="members_changed",
+            occasion=occasion,
+            person_id=member.person_id,
+            organisation_id=member.organisation_id,
+            subject_id=match_id,
+            revision=_MEMBERS_CHANGED,
+            mentions=_others(members, member),
+            due_at=occasion.time,
+            expires_at=_kept(occasion),
+            params={"roles": _roles(members)},
+        )
+        for member in to
     ]
 
 
@@ -173,14 +205,29 @@ def no_common_time(
     ]
 
 
-def invitation(occasion: Occasion, attendees: Sequence[Recipient], slot: Slot) -> list[Mail]:
-    """A calendar REQUEST to each attendee, for a new meeting or one that moved. Useless once the meeting is over."""
-    return [_calendar_mail("invitation", occasion, attendees, attendee, slot) for attendee in attendees]
+def invitation(
+    occasion: Occasion, attendees: Sequence[Recipient], slot: Slot, *, to: Sequence[Recipient] | None = None
+) -> list[Mail]:
+    """A calendar REQUEST to each attendee, or to those who are new, for a new meeting or one that moved.
+
+    Useless once the meeting is over.
+    """
+    return [
+        _calendar_mail("invitation", occasion, attendees, attendee, slot)
+        for attendee in (attendees if to is None else to)
+    ]
 
 
 def cancellation(occasion: Occasion, attendees: Sequence[Recipient], slot: Slot) -> list[Mail]:
     """A calendar CANCEL to each attendee."""
     return [_calendar_mail("cancellation", occasion, attendees, attendee, slot) for attendee in attendees]
+
+
+def uninvitation(
+    occasion: Occasion, attendees: Sequence[Recipient], slot: Slot, *, to: Sequence[Recipient]
+) -> list[Mail]:
+    """A calendar CANCEL to those who are no longer in a meeting that takes place with the `attendees`."""
+    return [_calendar_mail("cancellation", occasion, (*attendees, one), one, slot, takes_place=True) for one in to]
 
 
 def feedback_request(
@@ -201,7 +248,13 @@ def feedback_request(
 
 
 def _calendar_mail(
-    kind: str, occasion: Occasion, attendees: Sequence[Recipient], attendee: Recipient, slot: Slot
+    kind: str,
+    occasion: Occasion,
+    attendees: Sequence[Recipient],
+    attendee: Recipient,
+    slot: Slot,
+    *,
+    takes_place: bool = False,
 ) -> Mail:
     return Mail(
         key=f"meeting:{slot.meeting_id}:{slot.revision}:{attendee.person_id}",
@@ -221,6 +274,7 @@ def _calendar_mail(
             "previous_starts_at": slot.previous_starts_at,
             "stamped_at": occasion.time,
             "zone": attendee.zone,
+            "takes_place": takes_place,
             "roles": _roles(attendees),
         },
     )

@@ -13,8 +13,20 @@ from uuid import UUID
 
 from mentorstream_events import Event, Value
 from mentorstream_events.feedback import FeedbackRequested
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
-from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled, SeriesBlocked
+from mentorstream_events.matches import (
+    MatchChanged,
+    MatchConfirmed,
+    MatchEnded,
+    MatchProposed,
+    ParticipantWaitlisted,
+)
+from mentorstream_events.meetings import (
+    MeetingAttendeesChanged,
+    MeetingCancelled,
+    MeetingRescheduled,
+    MeetingScheduled,
+    SeriesBlocked,
+)
 from mentorstream_events.people import PersonErased, PersonKnown
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn, ProgramConfigured
 
@@ -39,10 +51,12 @@ MAIL_ROUTES: Final[Mapping[type[Value], _Route]] = {
     ParticipantWaitlisted: _Route(mailing.on_participant_waitlisted, attrgetter("participant_id")),
     MatchProposed: _Route(mailing.on_match_proposed, attrgetter("match_id")),
     MatchConfirmed: _Route(mailing.on_match_confirmed, attrgetter("match_id")),
+    MatchChanged: _Route(mailing.on_match_changed, attrgetter("match_id")),
     MatchEnded: _Route(mailing.on_match_ended, attrgetter("match_id")),
     SeriesBlocked: _Route(mailing.on_series_blocked, attrgetter("match_id")),
     MeetingScheduled: _Route(mailing.on_meeting_scheduled, attrgetter("meeting_id")),
     MeetingRescheduled: _Route(mailing.on_meeting_rescheduled, attrgetter("meeting_id")),
+    MeetingAttendeesChanged: _Route(mailing.on_meeting_attendees_changed, attrgetter("meeting_id")),
     MeetingCancelled: _Route(mailing.on_meeting_cancelled, attrgetter("meeting_id")),
     FeedbackRequested: _Route(mailing.on_feedback_requested, attrgetter("request_id")),
 }

@@ -10,8 +10,20 @@ from uuid import UUID
 
 from mentorstream_events import Event, Value
 from mentorstream_events.feedback import FeedbackRequested
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
-from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled, SeriesBlocked
+from mentorstream_events.matches import (
+    MatchChanged,
+    MatchConfirmed,
+    MatchEnded,
+    MatchProposed,
+    ParticipantWaitlisted,
+)
+from mentorstream_events.meetings import (
+    MeetingAttendeesChanged,
+    MeetingCancelled,
+    MeetingRescheduled,
+    MeetingScheduled,
+    SeriesBlocked,
+)
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
 from mentorstream_events.values import Attendee, Member
 
@@ -53,16 +65,27 @@ def on_match_proposed(event: Event[MatchProposed], book: Book) -> None:
 
 def on_match_confirmed(event: Event[MatchConfirmed], book: Book) -> None:
     """Tell all sides who the others are. A proposal that was not sent by now is answered."""
-    data, terms = event.data, event.data.terms
-    agreed = Agreed(
-        cadence_days=terms.cadence_days,
-        meeting_minutes=terms.meeting_minutes,
-        weeks=terms.weeks,
-        ends_at=data.ends_at,
-    )
+    data = event.data
     book.void(data.match_id, ("proposal",), "newer_revision")
     members = _recipients((data.mentor, *data.mentees))
-    book.post(planning.match(_occasion(event, data.program_id), data.match_id, members, agreed))
+    book.post(planning.match(_occasion(event, data.program_id), data.match_id, members, _agreed(data)))
+
+
+def on_match_changed(event: Event[MatchChanged], book: Book) -> None:
+    """Somebody joined or left a circle: each of them is told, and who stays. Other changes show in the meetings."""
+    data = event.data
+    members = _recipients((data.mentor, *data.mentees))
+    persons = {member.person_id for member in members}
+    told = _told_of(data.match_id, book)
+    known = {each.person_id for each in told}
+    joined = [member for member in members if member.person_id not in known]
+    left = [each for each in told if each.person_id not in persons]
+    occasion = _occasion(event, data.program_id)
+    book.post(planning.match_ended(occasion, data.match_id, left, term_over=False))
+    book.post(planning.match(occasion, data.match_id, members, _agreed(data), to=joined))
+    if known and (joined or left):
+        stayed = [member for member in members if member.person_id in known]
+        book.post(planning.members_changed(occasion, data.match_id, members, to=stayed))
 
 
 def on_match_ended(event: Event[MatchEnded], book: Book) -> None:
@@ -71,12 +94,8 @@ def on_match_ended(event: Event[MatchEnded], book: Book) -> None:
     book.void(data.match_id, ("proposal",), "match_over")
     if not data.was_confirmed:
         return
-    # The event names people without their organisations; the mails of the beginning have both.
-    told = [
-        Recipient(person_id=entry.person_id, organisation_id=entry.organisation_id, role="")
-        for entry in book.about(data.match_id, "match")
-    ]
     term_over = data.reason == "term_over"
+    told = _told_of(data.match_id, book)
     book.post(planning.match_ended(_occasion(event, data.program_id), data.match_id, told, term_over=term_over))
 
 
@@ -96,6 +115,15 @@ def on_meeting_scheduled(event: Event[MeetingScheduled], book: Book) -> None:
 def on_meeting_rescheduled(event: Event[MeetingRescheduled], book: Book) -> None:
     """Invite to the new time."""
     book.post(planning.invitation(_occasion(event, event.data.program_id), *_meeting(event.data)))
+
+
+def on_meeting_attendees_changed(event: Event[MeetingAttendeesChanged], book: Book) -> None:
+    """Invite who is new, take the invitation back from who is no longer in it. Nobody else hears of it."""
+    occasion = _occasion(event, event.data.program_id)
+    attendees, slot = _meeting(event.data)
+    invited = [attendee for attendee in attendees if attendee.person_id in event.data.invited_person_ids]
+    book.post(planning.invitation(occasion, attendees, slot, to=invited))
+    book.post(planning.uninvitation(occasion, attendees, slot, to=_recipients(event.data.uninvited)))
 
 
 def on_meeting_cancelled(event: Event[MeetingCancelled], book: Book) -> None:
@@ -124,7 +152,33 @@ def _recipients(people: Iterable[Member] | Iterable[Attendee]) -> list[Recipient
     ]
 
 
-def _meeting(data: MeetingScheduled | MeetingRescheduled | MeetingCancelled) -> tuple[list[Recipient], Slot]:
+def _told_of(match_id: UUID, book: Book) -> list[Recipient]:
+    """Whom the mails told that the match began, and none that it ended.
+
+    An end names people without their organisations; the mails of the beginning have both.
+    """
+    over = {entry.person_id for entry in book.about(match_id, "match_ended")}
+    return [
+        Recipient(person_id=entry.person_id, organisation_id=entry.organisation_id, role="")
+        for entry in book.about(match_id, "match")
+        if entry.person_id not in over
+    ]
+
+
+def _agreed(data: MatchConfirmed | MatchChanged) -> Agreed:
+    terms = data.terms
+    return Agreed(
+        cadence_days=terms.cadence_days,
+        meeting_minutes=terms.meeting_minutes,
+        weeks=terms.weeks,
+        ends_at=data.ends_at,
+        meetings_total=terms.meetings_total,
+    )
+
+
+def _meeting(
+    data: MeetingScheduled | MeetingRescheduled | MeetingAttendeesChanged | MeetingCancelled,
+) -> tuple[list[Recipient], Slot]:
     slot = Slot(
         meeting_id=data.meeting_id,
         revision=data.revision,

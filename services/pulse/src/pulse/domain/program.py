@@ -59,15 +59,19 @@ class _Participant:
 
 
 class _Match:
-    """A match, from its confirmation, or from a meeting that was read before it."""
+    """A match, from its confirmation, or from a meeting that was read before it.
 
-    __slots__ = ("confirmed_at", "ended", "held_at", "mentees", "scheduled_at", "touched_at")
+    `told`: whether `matches` said who is in it. Until then it is whoever the first meeting was booked for.
+    """
+
+    __slots__ = ("confirmed_at", "ended", "held_at", "mentees", "scheduled_at", "told", "touched_at")
 
     def __init__(self, at: float) -> None:
         self.confirmed_at: float | None = None
         self.scheduled_at: float | None = None
         self.held_at: float | None = None
-        self.mentees: tuple[UUID, ...] = ()
+        self.mentees: frozenset[UUID] = frozenset()
+        self.told = False
         self.ended = False
         self.touched_at = at
 
@@ -121,11 +125,18 @@ class ProgramPulse:
 
     def confirmed(self, match_id: UUID, mentee_ids: Collection[UUID], at: float) -> None:
         """A match began."""
-        match = self._match(match_id, at, mentee_ids)
+        match = self._match(match_id, at, ())
         if match.confirmed_at is None:
             match.confirmed_at = at
             self._pair(self.match_to_scheduled, at, match.scheduled_at)
             self._pair(self.match_to_held, at, match.held_at)
+        self.changed(match_id, mentee_ids, at)
+
+    def changed(self, match_id: UUID, mentee_ids: Collection[UUID], at: float) -> None:
+        """Who is mentored in a match, from now on."""
+        match = self._match(match_id, at, ())
+        match.told = True
+        self._put_mentees(match, mentee_ids, at)
         for mentee_id in mentee_ids:
             mentee = self._participant(mentee_id, at)
             mentee.waitlisted = False
@@ -214,17 +225,23 @@ class ProgramPulse:
         return participant
 
     def _match(self, match_id: UUID, at: float, mentee_ids: Collection[UUID]) -> _Match:
-        """The match; it runs for these mentees, unless it is known to have ended. Touches them too."""
+        """The match; it runs for these mentees, unless `matches` said otherwise or it is known to have ended."""
         match = self._matches.get(match_id)
         if match is None:
             match = self._matches[match_id] = _Match(at)
         match.touched_at = max(match.touched_at, at)
-        if mentee_ids and not match.mentees:
-            match.mentees = tuple(mentee_ids)
-            for mentee_id in match.mentees:
-                mentee = self._participant(mentee_id, at)
-                mentee.had_match = True
-                mentee.running += not match.ended
+        if mentee_ids and not match.mentees and not match.told:
+            self._put_mentees(match, mentee_ids, at)
         for mentee_id in match.mentees:
             self._participant(mentee_id, at)
         return match
+
+    def _put_mentees(self, match: _Match, mentee_ids: Collection[UUID], at: float) -> None:
+        now = frozenset(mentee_ids)
+        for mentee_id in now - match.mentees:
+            mentee = self._participant(mentee_id, at)
+            mentee.had_match = True
+            mentee.running += not match.ended
+        for mentee_id in match.mentees - now:
+            self._participant(mentee_id, at).running -= not match.ended
+        match.mentees = now

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from mentorstream_events.feedback import FeedbackRequested, FeedbackSubmitted
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, ParticipantWaitlisted
+from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded, ParticipantWaitlisted
 from mentorstream_events.meetings import MeetingCompleted, MeetingScheduled
 from mentorstream_events.notifications import NotificationFailed, NotificationSent
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantUpdated, ParticipantWithdrawn
@@ -37,7 +37,12 @@ def on_participant_waitlisted(program: ProgramPulse, data: ParticipantWaitlisted
 
 def on_match_confirmed(program: ProgramPulse, data: MatchConfirmed, at: float) -> None:
     """A match began."""
-    program.confirmed(data.match_id, _mentees(data.mentees), at)
+    program.confirmed(data.match_id, _mentees((data.mentor, *data.mentees)), at)
+
+
+def on_match_changed(program: ProgramPulse, data: MatchChanged, at: float) -> None:
+    """Somebody may have joined or left a circle."""
+    program.changed(data.match_id, _mentees((data.mentor, *data.mentees)), at)
 
 
 def on_match_ended(program: ProgramPulse, data: MatchEnded, at: float) -> None:
@@ -76,7 +81,8 @@ def on_notification_failed(program: ProgramPulse, _data: NotificationFailed, at:
 
 
 def _mentees(members: Iterable[Member | Attendee]) -> tuple[UUID, ...]:
-    return tuple(member.participant_id for member in members if member.role == "mentee")
+    """Who is mentored: partners mentor each other."""
+    return tuple(member.participant_id for member in members if member.role != "mentor")
 
 
 ROUTES: Final[Routes] = {
@@ -85,6 +91,7 @@ ROUTES: Final[Routes] = {
     ParticipantWithdrawn: on_participant_withdrawn,
     ParticipantWaitlisted: on_participant_waitlisted,
     MatchConfirmed: on_match_confirmed,
+    MatchChanged: on_match_changed,
     MatchEnded: on_match_ended,
     MeetingScheduled: on_meeting_scheduled,
     MeetingCompleted: on_meeting_completed,

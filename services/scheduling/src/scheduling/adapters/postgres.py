@@ -84,14 +84,16 @@ async def _load(
     match_ids = [match.match_id for match in known]
     series_rows = await connection.fetch(QUERIES["load_series"], match_ids) if known else []
     meeting_rows = await connection.fetch(QUERIES["load_meetings"], match_ids) if known else []
+    held_rows = await connection.fetch(QUERIES["load_held"], match_ids) if known else []
     booking_rows = await connection.fetch(QUERIES["load_bookings"], person_ids)
     return Schedule(
         programs=[(row["program_id"], row["now"]) for row in program_rows],
         matches=known,
         series=[_series(row) for row in series_rows],
-        meetings=[Meeting(**row, status="scheduled") for row in meeting_rows],
+        meetings=[meeting_of(row) for row in meeting_rows],
+        held=[(row["match_id"], row["held"]) for row in held_rows],
         bookings=[(row["person_id"], row["meeting_id"], row["starts_at"], row["ends_at"]) for row in booking_rows],
-        regular=[(row["person_id"], _series(row), row["ends_at"]) for row in regular],
+        regular=[(row["person_id"], _series(row), row["ends_at"], row["lacking"]) for row in regular],
         not_before=not_before,
     )
 
@@ -129,13 +131,14 @@ async def _save_matches(connection: Connection, matches: list[Match]) -> None:
             match.ends_at,
             msgspec.json.encode(match.terms).decode(),
             msgspec.json.encode(match.attendees).decode(),
+            msgspec.json.encode(match.former).decode(),
             match.series_count,
             match.blocked and match.blocked.reason,
             match.blocked and match.blocked.longest_common_minutes,
         )
         for match in matches
     ]
-    await connection.execute(QUERIES["save_matches"], *columns_of(rows, 9))
+    await connection.execute(QUERIES["save_matches"], *columns_of(rows, 10))
     visible: list[tuple[Any, ...]] = [
         (match.match_id, organisation_id)
         for match in matches
@@ -175,21 +178,7 @@ async def _save_meetings(connection: Connection, schedule: Schedule) -> None:
             records=[tuple(getattr(meeting, column) for column in _MEETING_COLUMNS) for meeting in new],
             columns=_MEETING_COLUMNS,
         )
-        await connection.copy_records_to_table(
-            "meeting_attendee",
-            records=[
-                # A Range ends before its upper bound; a bare tuple includes it, and meetings back to back would meet.
-                (
-                    meeting.meeting_id,
-                    person_id,
-                    asyncpg.Range(meeting.starts_at, meeting.ends_at),
-                    meeting.status == "scheduled",
-                )
-                for meeting in new
-                for person_id in sorted(schedule.new_meetings[meeting.meeting_id])
-            ],
-            columns=("meeting_id", "person_id", "during", "active"),
-        )
+        await _invite(connection, new)
     if known:
         rows: list[tuple[Any, ...]] = [
             (meeting.meeting_id, meeting.revision, meeting.starts_at, meeting.ends_at, meeting.status)
@@ -200,6 +189,33 @@ async def _save_meetings(connection: Connection, schedule: Schedule) -> None:
         await connection.execute(
             QUERIES["update_attendees"], ids, starts, ends, [status == "scheduled" for status in statuses]
         )
+    others = [meeting for meeting in known if meeting.meeting_id in schedule.meetings_of_others]
+    if others:
+        await connection.execute(QUERIES["drop_attendees"], [meeting.meeting_id for meeting in others])
+        await _invite(connection, others)
+
+
+async def _invite(connection: Connection, meetings: Sequence[Meeting]) -> None:
+    await connection.copy_records_to_table(
+        "meeting_attendee",
+        records=[
+            # A Range ends before its upper bound; a bare tuple includes it, and meetings back to back would meet.
+            (
+                meeting.meeting_id,
+                person_id,
+                asyncpg.Range(meeting.starts_at, meeting.ends_at),
+                meeting.status == "scheduled",
+            )
+            for meeting in meetings
+            for person_id in sorted(meeting.persons)
+        ],
+        columns=("meeting_id", "person_id", "during", "active"),
+    )
+
+
+def meeting_of(row: asyncpg.Record) -> Meeting:
+    """A meeting as its row has it, with who is invited."""
+    return Meeting(**{**row, "persons": frozenset(row["persons"])})
 
 
 def _match(row: asyncpg.Record) -> Match:
@@ -213,6 +229,7 @@ def _match(row: asyncpg.Record) -> Match:
         ends_at=row["ends_at"],
         terms=msgspec.convert(row["terms"], Terms),
         attendees=attendees_of(row["attendees"]),
+        former=attendees_of(row["former"]),
         series_count=row["series_count"],
         blocked=blocked,
         awaits_details=row["awaits_details"],

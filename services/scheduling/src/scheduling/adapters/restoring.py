@@ -16,6 +16,7 @@ import msgspec
 
 from mentorstream_events import Event, Value, derived_id
 from mentorstream_events.meetings import (
+    MeetingAttendeesChanged,
     MeetingCancelled,
     MeetingCompleted,
     MeetingRescheduled,
@@ -37,7 +38,7 @@ from scheduling.handlers.announcing import (
 )
 from scheduling.handlers.schedule import Meeting, Series
 
-from .postgres import QUERIES, read_match
+from .postgres import QUERIES, meeting_of, read_match
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
@@ -48,6 +49,7 @@ _PORTION: Final = 200
 _STATUS: Final[dict[type[Value], Literal["scheduled", "cancelled", "completed"]]] = {
     MeetingScheduled: "scheduled",
     MeetingRescheduled: "scheduled",
+    MeetingAttendeesChanged: "scheduled",
     MeetingCancelled: "cancelled",
     MeetingCompleted: "completed",
 }
@@ -117,7 +119,7 @@ class ScheduleRestorer(Restorer):
     async def _book(
         self,
         connection: Connection,
-        data: MeetingScheduled | MeetingRescheduled | MeetingCancelled | MeetingCompleted,
+        data: MeetingScheduled | MeetingRescheduled | MeetingAttendeesChanged | MeetingCancelled | MeetingCompleted,
     ) -> None:
         known = await connection.fetchrow(QUERIES["find_meeting"], data.meeting_id)
         if known is not None:
@@ -129,7 +131,7 @@ class ScheduleRestorer(Restorer):
                 raise LookupError(f"meeting {data.meeting_id} is none of series {data.series_id}")
         if not isinstance(data, MeetingCompleted):
             revision = data.revision
-        await connection.execute(
+        told = await connection.fetchval(
             QUERIES["take_over_meeting"],
             data.meeting_id,
             data.series_id,
@@ -142,7 +144,9 @@ class ScheduleRestorer(Restorer):
             _STATUS[type(data)],
         )
         persons = [attendee.person_id for attendee in data.attendees]
-        await connection.execute(QUERIES["take_over_attendees"], data.meeting_id, persons)
+        if told is not None:
+            await connection.execute(QUERIES["drop_uninvited"], data.meeting_id, persons)
+            await connection.execute(QUERIES["take_over_attendees"], data.meeting_id, persons)
         await connection.execute(QUERIES["take_over_number"], data.series_id, number)
 
     async def _facts_of(
@@ -152,7 +156,7 @@ class ScheduleRestorer(Restorer):
         meetings: dict[UUID, list[Meeting]] = {}
         matches = list({row["match_id"] for row in rows})
         for row in await connection.fetch(QUERIES["current_meetings"], matches):
-            meetings.setdefault(row["series_id"], []).append(Meeting(**row))
+            meetings.setdefault(row["series_id"], []).append(meeting_of(row))
         for row in rows:
             match, now = await read_match(connection, row["match_id"]), row["now"]
             cause = Cause(id=f"republished:{incarnation}:{row['series_id']}")

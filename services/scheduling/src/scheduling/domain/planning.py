@@ -1,6 +1,7 @@
 """Finding times that fit: the regular slot of a series, the place of each occurrence, and free times to choose from.
 
-The reference zone is that of whoever the terms say keeps their local time. A slot is a local minute of the week there.
+The reference zone is that of whoever the terms say keeps their local time; of several, that of most. A slot is a local
+minute of the week there.
 Time is cut into weeks of seven local days that begin with the series' first day; occurrence n belongs to the week that
 begins `n * cadence_days` later. Everybody's hours are open or closed at instants, so an occurrence at which only one
 side has changed its clocks is judged by what each side's clock then shows.
@@ -120,16 +121,16 @@ def keeps_slot(
     It stays if the meetings are of the same kind and it fits as many of the coming weeks as before the change, or as
     many as the best one does. So a change that takes nothing away from a slot never moves anybody.
     """
-    zone = agreement.zone
-    kind = (zone, agreement.cadence_days, agreement.meeting_minutes)
-    if (slot.zone, slot.cadence_days, slot.meeting_minutes) != kind:
+    zone = slot.zone
+    kind = (agreement.cadence_days, agreement.meeting_minutes)
+    if zone not in agreement.zones or (slot.cadence_days, slot.meeting_minutes) != kind:
         return False
     earliest = local_of(zone, minute_not_before(not_before))
     passed = max(0, -(-(earliest - slot.first_day * DAY) // (slot.cadence_days * DAY)))
     weeks = _weeks_ahead(agreement, zone, slot.first_day + passed * slot.cadence_days)
     if not weeks:
         return True  # nothing is known against it, and the meetings that are left are looked at one by one
-    starts = _starts(agreement, weeks, booked)
+    starts = _starts(agreement, zone, weeks, booked)
     fitting = _count(starts, slot.minute)
     if not fitting:
         return False
@@ -137,7 +138,7 @@ def keeps_slot(
     return (
         best is None
         or fitting >= _count(starts, best)
-        or fitting >= _count(_starts(before, weeks, booked), slot.minute)
+        or fitting >= _count(_starts(before, zone, weeks, booked), slot.minute)
     )
 
 
@@ -264,13 +265,11 @@ def _local_starts(zone: str, week: _Week, bits: int, minutes: int) -> int:
     return to_local_set(zone, starts, week.start, _SPAN, week.local_start) & minutes_set(WEEK) if starts else 0
 
 
-def _starts(agreement: Agreement, weeks: Sequence[_Week], booked: Sequence[Busy]) -> list[int]:
+def _starts(agreement: Agreement, zone: str, weeks: Sequence[_Week], booked: Sequence[Busy]) -> list[int]:
     """For each week the local minutes, in the reference zone, at which a meeting may start."""
     people = _People.of(agreement.attendees)
     return [
-        _local_starts(
-            agreement.zone, week, _free(people.common(week.start), week.start, booked), agreement.meeting_minutes
-        )
+        _local_starts(zone, week, _free(people.common(week.start), week.start, booked), agreement.meeting_minutes)
         for week in weeks
     ]
 

@@ -25,7 +25,7 @@ class Attendee:
     participant_id: UUID
     person_id: UUID
     organisation_id: UUID
-    role: Literal["mentor", "mentee"]
+    role: Literal["mentor", "mentee", "partner"]
     zone: str
     hours: tuple[Hours, ...]
 
@@ -52,9 +52,23 @@ class Agreement:
     ends_at: datetime
 
     @property
+    def zones(self) -> list[str]:
+        """The zones of those whose local time is kept: the mentor, who comes first, or everybody else.
+
+        Of partners the second stands for the mentee.
+        """
+        mentor, *mentees = (attendee.zone for attendee in self.attendees)
+        return [mentor] if self.local_time_of == "mentor" else mentees
+
+    @property
     def zone(self) -> str:
-        """The reference zone: that of the first attendee of the role that keeps its local time."""
-        return next(attendee.zone for attendee in self.attendees if attendee.role == self.local_time_of)
+        """The reference zone of a new series, in which its time stays the same when clocks change.
+
+        Of several mentees' zones it is the one that most of them have, the first of the alphabet among equals, so that
+        as few as can be see their time move. A series keeps its zone while one of them has it.
+        """
+        zones = self.zones
+        return min(zones, key=lambda zone: (-zones.count(zone), zone))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

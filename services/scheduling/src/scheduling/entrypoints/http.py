@@ -25,7 +25,15 @@ from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
 from scheduling.adapters.postgres import QUERIES, attendees_of, load_schedule, read_schedule, save_schedule
 from scheduling.domain.values import Attendee
-from scheduling.handlers.meetings import NotBooked, NotFree, cancel_meeting, choices_for, move_meeting
+from scheduling.handlers.meetings import (
+    NotBooked,
+    NotFree,
+    NotTheirs,
+    cancel_meeting,
+    choices_for,
+    leads,
+    move_meeting,
+)
 from scheduling.settings import SchedulingSettings
 
 if TYPE_CHECKING:
@@ -44,15 +52,19 @@ class _Seen:
     ends_at: datetime
     status: str
     attendee: Attendee
+    leads: bool
+    invited: bool
     now: datetime
 
     @property
     def state(self) -> str:
-        """open (may be cancelled or moved), running, over or cancelled."""
+        """open (may be cancelled or moved), declined (takes place without them), running, over or cancelled."""
         if self.status == "cancelled":
             return "cancelled"
         if self.status == "completed" or self.ends_at <= self.now:
             return "over"
+        if not self.invited:
+            return "declined"
         return "open" if self.starts_at > self.now else "running"
 
 
@@ -63,7 +75,7 @@ def build_api(runtime: Runtime[SchedulingSettings]) -> FastAPI:
     )
     site = _Site(runtime)
     app.get("/meetings/{token}", summary="Show a meeting and what may be done with it")(site.show)
-    app.post("/meetings/{token}/cancel", summary="Cancel the meeting for everybody in it")(site.cancel)
+    app.post("/meetings/{token}/cancel", summary="Cancel the meeting, or one's part in a circle's")(site.cancel)
     app.post("/meetings/{token}/reschedule", summary="Move the meeting to one of the offered times")(site.reschedule)
     return app
 
@@ -84,7 +96,13 @@ class _Site:
         try:
             async with transaction(self._runtime.pool) as connection:
                 schedule = await self._load(connection, seen)
-                announced = cancel_meeting(seen.meeting_id, schedule, now=seen.now, traceparent=current_traceparent())
+                announced = cancel_meeting(
+                    seen.meeting_id,
+                    seen.attendee.person_id,
+                    schedule,
+                    now=seen.now,
+                    traceparent=current_traceparent(),
+                )
                 await save_schedule(connection, schedule)
                 await self._runtime.write(connection, announced)
         except NotBooked:
@@ -104,11 +122,16 @@ class _Site:
             async with transaction(self._runtime.pool) as connection:
                 schedule = await self._load(connection, seen)
                 announced = move_meeting(
-                    seen.meeting_id, chosen, schedule, now=seen.now, traceparent=current_traceparent()
+                    seen.meeting_id,
+                    seen.attendee.person_id,
+                    chosen,
+                    schedule,
+                    now=seen.now,
+                    traceparent=current_traceparent(),
                 )
                 await save_schedule(connection, schedule)
                 await self._runtime.write(connection, announced)
-        except NotBooked:
+        except (NotBooked, NotTheirs):
             return _to_page(token)
         except NotFree as taken:
             return self._page(
@@ -129,7 +152,8 @@ class _Site:
             row = await connection.fetchrow(QUERIES["meeting_for_attendee"], claims.subject_id)
         if row is None:
             raise BadLink("forged")
-        for attendee in attendees_of(row["attendees"]):
+        attendees = attendees_of(row["attendees"])
+        for attendee in attendees:
             if (attendee.person_id, attendee.organisation_id) == (claims.person_id, claims.organisation_id):
                 return _Seen(
                     meeting_id=row["meeting_id"],
@@ -139,6 +163,11 @@ class _Site:
                     ends_at=row["ends_at"],
                     status=row["status"],
                     attendee=attendee,
+                    leads=leads(attendees, attendee.person_id),
+                    # The link was good; who is in a meeting only the worker's role may read.
+                    invited=await self._runtime.pool.fetchval(
+                        QUERIES["is_invited"], row["meeting_id"], attendee.person_id
+                    ),
                     now=now,
                 )
         raise BadLink("forged")
@@ -148,7 +177,7 @@ class _Site:
 
     async def _choices(self, seen: _Seen) -> list[datetime]:
         """Free times now, without a lock: the decision looks again."""
-        if seen.state != "open":
+        if seen.state != "open" or not seen.leads:
             return []
         async with transaction(self._runtime.pool) as connection:
             schedule = await read_schedule(
@@ -169,6 +198,7 @@ class _Site:
             status=status,
             title=_TITLES[seen.state],
             state=seen.state,
+            leads=seen.leads,
             when=_shown(seen.starts_at, zone),
             iso=seen.starts_at.isoformat(),
             zone=local_time(seen.starts_at, zone).zone,
@@ -183,6 +213,7 @@ _TITLES = {
     "open": "Your mentoring meeting",
     "running": "Your mentoring meeting has begun",
     "over": "This meeting is over",
+    "declined": "This meeting takes place without you",
     "cancelled": "This meeting is cancelled",
 }
 

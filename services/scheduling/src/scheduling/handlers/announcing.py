@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from mentorstream_events import Event, Value, values
 from mentorstream_events.meetings import (
+    MeetingAttendeesChanged,
     MeetingCancelled,
     MeetingCompleted,
     MeetingRescheduled,
@@ -37,7 +39,7 @@ def series_planned(
         meeting_minutes=slot.meeting_minutes,
         first_starts_at=first_starts_at,
         first_day=slot.first_day,
-        attendees=_attendees(match),
+        attendees=_attendees(match, match.persons),
     )
     return emit(cause, planned, time=now, name=series.series_id)
 
@@ -49,7 +51,7 @@ def series_blocked(cause: Event[Value] | Cause, match: Match, why: NoSlot, *, no
         match_id=match.match_id,
         reason=why.reason,
         longest_common_minutes=why.longest_common_minutes,
-        attendees=_attendees(match),
+        attendees=_attendees(match, match.persons),
     )
     return emit(cause, blocked, time=now, name=match.match_id)
 
@@ -58,7 +60,7 @@ def series_closed(
     cause: Event[Value] | Cause,
     match: Match,
     series: Series,
-    reason: Literal["match_ended", "replanned"],
+    reason: Literal["match_ended", "replanned", "all_held"],
     *,
     now: datetime,
 ) -> Outgoing:
@@ -79,7 +81,7 @@ def meeting_scheduled(cause: Event[Value] | Cause, match: Match, meeting: Meetin
         revision=meeting.revision,
         starts_at=meeting.starts_at,
         ends_at=meeting.ends_at,
-        attendees=_attendees(match),
+        attendees=_attendees(match, meeting.persons),
     )
     return emit(cause, scheduled, time=now, name=meeting.meeting_id)
 
@@ -97,7 +99,7 @@ def meeting_rescheduled(
         starts_at=meeting.starts_at,
         ends_at=meeting.ends_at,
         previous_starts_at=previous_starts_at,
-        attendees=_attendees(match),
+        attendees=_attendees(match, meeting.persons),
     )
     return emit(cause, rescheduled, time=now, name=meeting.meeting_id)
 
@@ -120,7 +122,7 @@ def meeting_cancelled(
         starts_at=meeting.starts_at,
         ends_at=meeting.ends_at,
         reason=reason,
-        attendees=_attendees(match),
+        attendees=_attendees(match, meeting.persons),
     )
     return emit(cause, cancelled, time=now, name=meeting.meeting_id)
 
@@ -134,13 +136,38 @@ def meeting_completed(cause: Event[Value] | Cause, match: Match, meeting: Meetin
         meeting_id=meeting.meeting_id,
         starts_at=meeting.starts_at,
         ends_at=meeting.ends_at,
-        attendees=_attendees(match),
+        attendees=_attendees(match, meeting.persons),
         terms=match.terms,
     )
     return emit(cause, completed, time=now, name=meeting.meeting_id)
 
 
-def _attendees(match: Match) -> tuple[values.Attendee, ...]:
+def meeting_attendees_changed(
+    cause: Event[Value] | Cause,
+    match: Match,
+    meeting: Meeting,
+    *,
+    invited: frozenset[UUID] = frozenset(),
+    uninvited: frozenset[UUID] = frozenset(),
+    now: datetime,
+) -> Outgoing:
+    """A booked meeting takes place as planned, with others. `invited` are new in it, `uninvited` no longer are."""
+    changed = MeetingAttendeesChanged(
+        program_id=match.program_id,
+        match_id=match.match_id,
+        series_id=meeting.series_id,
+        meeting_id=meeting.meeting_id,
+        revision=meeting.revision,
+        starts_at=meeting.starts_at,
+        ends_at=meeting.ends_at,
+        attendees=_attendees(match, meeting.persons),
+        invited_person_ids=tuple(sorted(invited)),
+        uninvited=_attendees(match, uninvited),
+    )
+    return emit(cause, changed, time=now, name=f"{meeting.meeting_id}:{meeting.revision}")
+
+
+def _attendees(match: Match, persons: frozenset[UUID]) -> tuple[values.Attendee, ...]:
     return tuple(
         values.Attendee(
             participant_id=attendee.participant_id,
@@ -149,5 +176,6 @@ def _attendees(match: Match) -> tuple[values.Attendee, ...]:
             role=attendee.role,
             zone=attendee.zone,
         )
-        for attendee in match.attendees
+        for attendee in (*match.attendees, *match.former)
+        if attendee.person_id in persons
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from mentorstream_events import Event
@@ -31,9 +33,7 @@ def _told_again(event: Event[MatchConfirmed], known: Match, schedule: Schedule) 
     match = _match(event.data)
     if known.program_id != match.program_id:
         raise Rejected("wrong_program", f"match {match.match_id} belongs to program {known.program_id}")
-    now_known = msgspec.structs.replace(
-        match, status=known.status, series_count=known.series_count, blocked=known.blocked
-    )
+    now_known = msgspec.structs.replace(_following(known, match), status=known.status)
     if known.awaits_details:
         # Its series and meetings were taken over from what was published; this is what those facts do not tell.
         schedule.keep_match(now_known)
@@ -65,11 +65,22 @@ def _changed(
     event: Event[MatchConfirmed] | Event[MatchChanged], known: Match, match: Match, schedule: Schedule
 ) -> list[Outgoing]:
     now = schedule.move_program(match.program_id, event.time)
-    match = msgspec.structs.replace(match, series_count=known.series_count, blocked=known.blocked)
+    match = _following(known, match)
     series = schedule.series_of(match.match_id)
     if series is None:
         return plan(event, match, schedule, now=now)
     return replan(event, known, match, series, schedule, now=now)
+
+
+def _following(known: Match, match: Match) -> Match:
+    """The match as it is now, with what only the one before it knows."""
+    gone = {each.person_id: replace(each, hours=()) for each in (*known.former, *known.attendees)}
+    return msgspec.structs.replace(
+        match,
+        former=tuple(each for person_id, each in gone.items() if person_id not in match.persons),
+        series_count=known.series_count,
+        blocked=known.blocked,
+    )
 
 
 def on_match_ended(event: Event[MatchEnded], schedule: Schedule) -> list[Outgoing]:
@@ -99,13 +110,13 @@ def _match(data: MatchConfirmed | MatchChanged) -> Match:
                 participant_id=member.participant_id,
                 person_id=member.person_id,
                 organisation_id=member.organisation_id,
-                role="mentor" if index == 0 else "mentee",
+                role=member.role,
                 zone=member.zone,
                 hours=tuple(
                     Hours(hours.weekday, hours.start_minute, hours.end_minute) for hours in member.availability
                 ),
             )
-            for index, member in enumerate(members)
+            for member in members
         )
     except ValueError as error:
         raise Rejected("bad_availability", str(error)) from None

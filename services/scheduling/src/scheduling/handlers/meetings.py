@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -12,11 +12,11 @@ import msgspec
 from mentorstream_runtime.outbox import Cause, Outgoing
 from scheduling.domain.local_time import minute_of
 from scheduling.domain.planning import CHOICE_DAYS, choices, fits
-from scheduling.domain.values import at
+from scheduling.domain.values import Attendee, at
 
-from .announcing import meeting_cancelled, meeting_completed, meeting_rescheduled
+from .announcing import meeting_attendees_changed, meeting_cancelled, meeting_completed, meeting_rescheduled
 from .schedule import Match, Meeting, Schedule
-from .series import book_ahead
+from .series import book_ahead, close_if_all_held
 
 CHOICES: Final = 6
 # Someone who moves a meeting chooses for the others too: leave them time to notice.
@@ -25,6 +25,10 @@ _LEAD: Final = timedelta(hours=2)
 
 class NotBooked(Exception):
     """The meeting is not booked any more, or has begun: there is nothing left to cancel or move."""
+
+
+class NotTheirs(Exception):
+    """In a circle only the mentor moves a meeting: one who is mentored would choose for all the others."""
 
 
 class NotFree(Exception):
@@ -56,10 +60,21 @@ def complete_meetings(meeting_ids: Iterable[UUID], schedule: Schedule, *, now: d
 
 
 def cancel_meeting(
-    meeting_id: UUID, schedule: Schedule, *, now: datetime, traceparent: str | None = None
+    meeting_id: UUID, person_id: UUID, schedule: Schedule, *, now: datetime, traceparent: str | None = None
 ) -> list[Outgoing]:
-    """An attendee cancels a meeting; the series goes on. Raises NotBooked."""
+    """An attendee cancels a meeting; the series goes on. Raises NotBooked.
+
+    In a circle who is mentored only says that they cannot come: the meeting takes place while somebody else is left.
+    """
     meeting, match, time = _changeable(meeting_id, schedule, now=now)
+    others = meeting.persons - {person_id}
+    if person_id not in meeting.persons:
+        return []  # the form was sent twice
+    if not leads(match.attendees, person_id) and len(others) > 1:
+        without = msgspec.structs.replace(meeting, persons=others, revision=meeting.revision + 1)
+        cause = _cause("declined", without, traceparent)
+        schedule.change(without)
+        return [meeting_attendees_changed(cause, match, without, uninvited=frozenset({person_id}), now=time)]
     cancelled = msgspec.structs.replace(meeting, status="cancelled", revision=meeting.revision + 1)
     cause = _cause("cancelled", cancelled, traceparent)
     schedule.change(cancelled)
@@ -70,13 +85,22 @@ def cancel_meeting(
 
 
 def move_meeting(
-    meeting_id: UUID, starts_at: datetime, schedule: Schedule, *, now: datetime, traceparent: str | None = None
+    meeting_id: UUID,
+    person_id: UUID,
+    starts_at: datetime,
+    schedule: Schedule,
+    *,
+    now: datetime,
+    traceparent: str | None = None,
 ) -> list[Outgoing]:
-    """An attendee moves a meeting to a time that suits everybody. Raises NotBooked, NotFree.
+    """An attendee moves a meeting to a time that suits everybody. Raises NotBooked, NotTheirs, NotFree.
 
-    A meeting that is at that time already stays as it is: the form was sent twice.
+    A meeting that is at that time already stays as it is: the form was sent twice. Who could not come to a circle's
+    meeting is invited again.
     """
     meeting, match, time = _changeable(meeting_id, schedule, now=now)
+    if not leads(match.attendees, person_id):
+        raise NotTheirs
     if meeting.starts_at == starts_at:
         return []
     others = schedule.booked(match.persons, without={meeting_id})
@@ -88,10 +112,19 @@ def move_meeting(
     ):
         raise NotFree(choices_for(meeting_id, schedule, now=now))
     moved = msgspec.structs.replace(
-        meeting, starts_at=starts_at, ends_at=at(minute + length), revision=meeting.revision + 1
+        meeting,
+        starts_at=starts_at,
+        ends_at=at(minute + length),
+        revision=meeting.revision + 1,
+        persons=match.persons,
     )
     schedule.change(moved)
     return [meeting_rescheduled(_cause("moved", moved, traceparent), match, moved, meeting.starts_at, now=time)]
+
+
+def leads(attendees: Sequence[Attendee], person_id: UUID) -> bool:
+    """Whether one of a match's people decides on meetings for all: each of a pair does, and the mentor of a circle."""
+    return len(attendees) <= 2 or attendees[0].person_id == person_id
 
 
 def choices_for(meeting_id: UUID, schedule: Schedule, *, now: datetime) -> list[datetime]:
@@ -114,7 +147,12 @@ def _changeable(meeting_id: UUID, schedule: Schedule, *, now: datetime) -> tuple
 
 def _book_next(cause: Cause, match: Match, schedule: Schedule, *, now: datetime) -> list[Outgoing]:
     series = schedule.series_of(match.match_id)
-    return [] if series is None else book_ahead(cause, match, series, schedule, now=now)
+    if series is None:
+        return []
+    return [
+        *book_ahead(cause, match, series, schedule, now=now),
+        *close_if_all_held(cause, match, series, schedule, now=now),
+    ]
 
 
 def _match_of(meeting: Meeting, schedule: Schedule) -> Match:
