@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from tests.support.notifications_service import (
     attendee,
     confirmed,
     known,
+    member,
     program,
     running_notifications,
     scheduled,
@@ -22,8 +24,8 @@ from tests.support.notifications_service import (
 from tests.support.records import T0, event, eventually
 
 from mentorstream_events.feedback import FeedbackSubmitted, MatchAtRisk
-from mentorstream_events.matches import MatchEnded, ParticipantWaitlisted
-from mentorstream_events.meetings import MeetingCancelled, MeetingRescheduled, MeetingScheduled
+from mentorstream_events.matches import MatchChanged, MatchEnded, ParticipantWaitlisted
+from mentorstream_events.meetings import MeetingAttendeesChanged, MeetingCancelled, MeetingRescheduled, MeetingScheduled
 from mentorstream_events.notifications import NotificationFailed, NotificationSent
 from mentorstream_events.people import PersonErased
 
@@ -98,6 +100,50 @@ async def test_each_revision_goes_in_its_order_and_the_cancellation_last(
 
     for address in ("anna@example.org", "ben@example.org"):
         assert calendars(smtp_sink, address) == [("REQUEST", 0), ("REQUEST", 1), ("CANCEL", 2)]
+
+
+async def test_who_joins_or_leaves_a_circle_is_told_and_invited_or_uninvited(
+    service: NotificationsService, smtp_sink: SmtpSink
+) -> None:
+    cyd, dan = UUID(int=13), UUID(int=14)
+    people = {ANNA: "Anna", BEN: "Ben", cyd: "Cyd", dan: "Dan"}
+    await service.send(program(), *(known(person_id, name) for person_id, name in people.items()))
+    match = confirmed(ANNA, BEN)
+    match = msgspec.structs.replace(match, mentees=(*match.mentees, member(cyd, "mentee")))
+    everybody = [attendee(ANNA, "mentor"), *(attendee(each, "mentee") for each in (BEN, cyd, dan))]
+    meeting = scheduled(everybody[:3])
+    await service.send(match, meeting)
+    await service.settle()
+    first = next(mail for mail in smtp_sink.mails if mail.recipients == ("ben@example.org",)).message.as_string()
+    assert "You are one of the mentees of a circle" in first
+    assert "Anna, mentor, anna@example.org" in first
+    assert "Cyd, mentee, cyd@example.org" in first
+
+    # Ben leaves, Dan joins.
+    shared = {name: getattr(match, name) for name in ("program_id", "match_id", "mentor", "terms", "ends_at")}
+    now = (match.mentees[1], member(dan, "mentee"))
+    await service.send(MatchChanged(**shared, mentees=now, reason="members"))
+    fields = {**msgspec.structs.asdict(meeting), "revision": 1}
+    fields["attendees"] = (everybody[0], everybody[2], everybody[3])
+    await service.send(MeetingAttendeesChanged(**fields, invited_person_ids=(dan,), uninvited=(everybody[1],)))
+    await service.settle()
+    sent = await service.events(NotificationSent)
+    before = Counter((kind, each) for each in (ANNA, BEN, cyd) for kind in ("match", "invitation"))
+    assert Counter((item.kind, item.person_id) for item in sent) - before == Counter(
+        [
+            ("cancellation", BEN),
+            ("invitation", dan),
+            ("match", dan),
+            ("match_ended", BEN),
+            ("members_changed", ANNA),
+            ("members_changed", cyd),
+        ]
+    )
+    assert calendars(smtp_sink, "dan@example.org") == [("REQUEST", 1)]
+    assert calendars(smtp_sink, "ben@example.org") == [("REQUEST", 0), ("CANCEL", 1)]
+    [uninvited] = [mail.message.as_string() for mail in smtp_sink.mails if "METHOD:CANCEL" in mail.message.as_string()]
+    assert "STATUS:CANCELLED" not in uninvited
+    assert "takes place without you" in uninvited
 
 
 async def test_a_tried_invitation_is_finished_before_newer_ones_of_its_meeting(

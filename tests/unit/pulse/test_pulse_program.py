@@ -196,3 +196,22 @@ def test_the_total_joins_the_programs_and_the_most_active_comes_first() -> None:
     assert board.figures(NOW, [PROGRAM]).time_to_match == _hours(3)
     with pytest.raises(KeyError):
         board.figures(NOW, [MENTEE])
+
+
+def test_members_of_a_circle_are_counted_while_they_are_in_it() -> None:
+    ada, ben, cyd = (UUID(int=number) for number in range(21, 24))
+    registered: list[Fact] = [
+        lambda program, each=each: program.registered(each, NOW - 50 * HOUR, seeks=True)  # type: ignore[misc]
+        for each in (ada, ben, cyd)
+    ]
+    begun: Fact = lambda program: program.confirmed(MATCH, [ada, ben], NOW - 40 * HOUR)  # noqa: E731
+    joined: Fact = lambda program: program.changed(MATCH, [ben, cyd], NOW - 30 * HOUR)  # noqa: E731
+    waits: Fact = lambda program: program.waitlisted(ada, NOW - 30 * HOUR)  # noqa: E731
+    held: Fact = lambda program: program.held(MATCH, [ben, cyd], NOW - 5 * HOUR)  # noqa: E731
+    ended: Fact = lambda program: program.ended(MATCH, NOW - 1 * HOUR)  # noqa: E731
+    for order in _interleavings([begun, joined, waits], [held]):
+        board, program = _program(*registered, *order)
+        assert board.figures(NOW).waiting == 1
+        assert board.figures(NOW).time_to_match.samples == 3
+        ended(program)
+        assert board.figures(NOW).waiting == 1

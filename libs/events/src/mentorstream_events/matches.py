@@ -66,7 +66,10 @@ class MatchConfirmed(Value, frozen=True, kw_only=True):
 
 
 class MatchChanged(Value, frozen=True, kw_only=True):
-    """A running match's members' hours or zones, or its terms, changed; or a new reporting line now runs through it."""
+    """A running match's members' hours or zones, or its terms, changed; or a new reporting line now runs through it.
+
+    Of a circle also: who is in it. `mentees` are always all whom it has now.
+    """
 
     program_id: ProgramId
     match_id: MatchId
@@ -74,7 +77,7 @@ class MatchChanged(Value, frozen=True, kw_only=True):
     mentees: Annotated[tuple[Member, ...], Meta(min_length=1, max_length=50)]
     terms: Terms
     ends_at: Timestamp
-    reason: Literal["participant_updated", "terms", "reporting_line"]
+    reason: Literal["participant_updated", "terms", "reporting_line", "members"]
     round_id: OfRound = None
 
 
