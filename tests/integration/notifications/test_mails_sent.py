@@ -128,8 +128,8 @@ async def test_who_joins_or_leaves_a_circle_is_told_and_invited_or_uninvited(
     await service.send(MeetingAttendeesChanged(**fields, invited_person_ids=(dan,), uninvited=(everybody[1],)))
     await service.settle()
     sent = await service.events(NotificationSent)
-    before = Counter((kind, each) for each in (ANNA, BEN, cyd) for kind in ("match", "invitation"))
-    assert Counter((item.kind, item.person_id) for item in sent) - before == Counter(
+    before = Counter((str(kind), each) for each in (ANNA, BEN, cyd) for kind in ("match", "invitation"))
+    assert Counter((str(item.kind), item.person_id) for item in sent) - before == Counter(
         [
             ("cancellation", BEN),
             ("invitation", dan),
