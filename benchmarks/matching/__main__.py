@@ -102,6 +102,8 @@ def measure(command: list[str], case: Path, name: str) -> tuple[dict[str, Any], 
     out.parent.mkdir(exist_ok=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     quiet = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    if command[0] != sys.executable:
+        quiet.pop("PYTHONPATH", None)  # a peer sees its own packages only; one of them is named `matching` as ours is
     try:
         subprocess.run([*command, str(case), str(out)], check=True, timeout=PATIENCE_SECONDS, env=quiet, cwd=ROOT)  # noqa: S603
     except subprocess.TimeoutExpired:

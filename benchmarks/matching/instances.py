@@ -75,7 +75,15 @@ def profiles(mentees: int, mentors: int, seed: int = SEED + 3) -> Columns:
     none = np.zeros(0, np.int64)
     return Columns(
         Mentors(**{"allowed": np.ones(mentors, np.bool_), **ours, **turned, **skills}),
-        Mentees(**{**theirs, **wants, "barred_start": np.zeros(mentees + 1, np.int64), "barred": none}),
+        Mentees(
+            **{
+                "allowed": np.ones(mentees, np.bool_),
+                **theirs,
+                **wants,
+                "barred_start": np.zeros(mentees + 1, np.int64),
+                "barred": none,
+            }
+        ),
     )
 
 
@@ -116,6 +124,7 @@ def _people(random: np.random.Generator, count: int, first_person: int) -> dict[
         "person": rows + first_person,
         "organisation": random.integers(0, 12, count),
         "seniority": random.integers(0, 11, count),
+        "offset": np.zeros(count, np.int64),
         "style": random.integers(-1, 4, count),
         "industry": random.integers(-1, 10, count),
         "managers": random.integers(0, 1 << 40, (count, 10)),

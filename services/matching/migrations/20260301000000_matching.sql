@@ -13,6 +13,7 @@ CREATE TABLE program (
     terms jsonb NOT NULL,
     now timestamptz NOT NULL, -- business time of the newest event; never goes back
     rounds_from timestamptz, -- since when rounds are run by the clock; null where they are not
+    vocabulary jsonb, -- its own: version and links; null where none was configured
     -- Grows with each batch. What an owner has in memory is of use only while it knows the newest.
     revision bigint NOT NULL
 );
@@ -55,6 +56,7 @@ CREATE TABLE match (
     shared jsonb NOT NULL, -- what the two have in common, for the page where the mentor answers
     policy_version int NOT NULL,
     round_id uuid, -- the round that made the pair; null where no round did
+    again boolean NOT NULL DEFAULT false, -- these two were matched before
     waiting_since timestamptz NOT NULL,
     proposed_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -70,10 +72,14 @@ CREATE TABLE match (
 -- A mentor's slot holds one live match, so with slot < capacity no match is made above the capacity in force.
 CREATE UNIQUE INDEX match_slot ON match (program_id, mentor_id, slot) WHERE status <> 'ended';
 CREATE UNIQUE INDEX match_of_mentee ON match (program_id, mentee_id) WHERE status <> 'ended';
--- Two persons are matched once in a program, whoever of them was the mentor and however it ended.
+-- Two persons are matched once in a program, whoever of them was the mentor and however it ended; where the policy lets
+-- former pairs meet again, not twice at a time.
 CREATE UNIQUE INDEX match_once ON match (
     program_id, least(mentor_person_id, mentee_person_id), greatest(mentor_person_id, mentee_person_id)
-);
+) WHERE NOT again;
+CREATE UNIQUE INDEX match_again_once ON match (
+    program_id, least(mentor_person_id, mentee_person_id), greatest(mentor_person_id, mentee_person_id)
+) WHERE again AND status <> 'ended';
 CREATE INDEX match_expires_at ON match (expires_at) WHERE status = 'proposed';
 CREATE INDEX match_ends_at ON match (ends_at) WHERE status = 'confirmed';
 

@@ -34,6 +34,9 @@ UPDATE program SET now = row.now, revision = row.revision
 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[]) AS row (program_id, now, revision)
 WHERE program.program_id = row.program_id;
 
+-- name: save_vocabulary
+UPDATE program SET vocabulary = $2::text::jsonb WHERE program_id = $1;
+
 -- name: drop_program_organisations
 DELETE FROM program_organisation WHERE program_id = ANY($1::uuid[]);
 

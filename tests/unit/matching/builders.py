@@ -14,6 +14,7 @@ from matching.domain import arrivals
 from matching.domain.pool import Pool
 from matching.domain.values import (
     Decision,
+    OwnVocabulary,
     Participant,
     Policy,
     Program,
@@ -128,6 +129,9 @@ class Story:
 
     def configure(self, *, terms: Terms | None = None, **policy: Any) -> list[Decision]:
         return arrivals.configure(self.pool, self._tick(), match_id, program(terms=terms, **policy))
+
+    def vocabulary(self, own: OwnVocabulary) -> list[Decision]:
+        return arrivals.configure_vocabulary(self.pool, self._tick(), match_id, own)
 
     def accept(self, mentor: int, mentee: int) -> list[Decision]:
         return arrivals.accept(self.pool, self._tick(), match_id, match_id(ident(mentor), ident(mentee)))

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -100,12 +101,14 @@ class Draw:
     def _next(self, program_id: UUID) -> Value:
         people, rng = self._people[program_id], self._random
         kind = rng.choices(
-            ("register", "update", "withdraw", "rematch", "lines", "configure", "answer", "end"),
-            (30, 12, 6, 8, 6, 2, 28, 8),
+            ("register", "update", "withdraw", "rematch", "lines", "configure", "vocabulary", "answer", "end"),
+            (30, 12, 6, 8, 6, 2, 1, 28, 8),
         )[0]
         live = sorted(self.history.pools.by_program[program_id].matches)
         if kind == "configure":
             return self._configuration(program_id, self._number)
+        if kind == "vocabulary":
+            return self._vocabulary(program_id, self._number)
         if kind in ("answer", "end") and live:
             return self._about_match(program_id, rng.choice(live), kind)
         if kind in ("update", "withdraw", "rematch", "lines") and people:
@@ -155,9 +158,22 @@ class Draw:
                 organisations=rng.choice(("any", "any", "same", "other")),
                 boss_levels=rng.choice((0, 1, 2)),
                 mentor_credentials=rng.choice(((), (), ("trained",))),
+                mentee_credentials=rng.choice(((), (), (), ("trained",))),
+                rematch_former=rng.random() < 0.3,
+                same_boss_allowed=rng.random() < 0.7,
+                seniority_gap_minimum=rng.choice((None, None, -3)),
+                seniority_gap_maximum=rng.choice((None, None, 6)),
+                vocabulary=rng.choice(("exact", "starter", "own")),
+                weights=wire.Weights(zone_distance=rng.choice((0.0, 0.1))),
             ),
             terms=wire.Terms(weeks=rng.choice((4, 12))),
         )
+
+    def _vocabulary(self, program_id: UUID, version: int) -> events.VocabularyConfigured:
+        kinds: tuple[Literal["parent", "related"], ...] = ("parent", "related")
+        pairs = [self._random.sample(SKILLS, 2) for _ in range(self._random.choice((0, 2, 5)))]
+        links = tuple(wire.SkillLink(skill=a, kind=self._random.choice(kinds), to_skill=b) for a, b in pairs)
+        return events.VocabularyConfigured(program_id=program_id, version=version, links=links)
 
     def _registered(self, program_id: UUID) -> events.ParticipantRegistered:
         number = len(self.history.events)

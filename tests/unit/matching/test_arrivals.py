@@ -347,6 +347,35 @@ class TestRematch:
             Story().rematch(1)
 
 
+class TestFormerPairs:
+    def test_who_ran_their_weeks_may_meet_again(self) -> None:
+        story = Story(rematch_former=True)
+        story.join(mentor(1))
+        story.join(mentee(2))
+        assert told(story.end(1, 2)) == ["ended 1-2 coordinator"]
+        (again,) = story.rematch(2)
+        assert isinstance(again, Confirmed)
+        assert again.match.again
+
+    @pytest.mark.parametrize("rematch_former", [True, False])
+    def test_who_asked_to_leave_or_never_began_does_not(self, rematch_former: bool) -> None:
+        story = Story(rematch_former=rematch_former)
+        story.join(mentor(1))
+        story.join(mentee(2))
+        assert told(story.rematch(2)) == ["ended 1-2 rematch", "waitlisted 2 former_match:1"]
+        story = Story(rematch_former=rematch_former, mentor_consent=True)
+        story.join(mentor(1))
+        story.join(mentee(2))
+        assert told(story.decline(1, 2)) == ["ended 1-2 declined", "waitlisted 2 former_match:1"]
+
+    def test_whoever_waits_for_a_former_partner_is_matched_when_they_are_free_again(self) -> None:
+        story = Story(rematch_former=True)
+        story.join(participant(1, roles=MENTOR + MENTEE, capacity=1))
+        story.join(participant(2, roles=MENTOR + MENTEE, capacity=1))
+        assert story.pool.waiting.keys() == {ident(1)}
+        assert told(story.end(1, 2)) == ["ended 1-2 coordinator", "confirmed 2-1"]
+
+
 class TestReportingLines:
     def test_a_running_match_is_flagged_once(self) -> None:
         story = Story()
@@ -373,6 +402,17 @@ class TestReportingLines:
         story.join(mentor(3, managers=(person(4),)))
         story.join(mentee(4))
         assert told(story.lines(p3=[])) == ["confirmed 3-4"]
+
+    def test_people_who_come_under_one_boss_are_flagged_or_parted(self) -> None:
+        story = Story(same_boss_allowed=False)
+        story.join(mentor(1, managers=(person(7),)))
+        story.join(mentee(2))
+        assert told(story.lines(p2=[7])) == ["changed 1-2 reporting_line"]
+        assert told(story.lines(p1=[8])) == []
+        story = Story(same_boss_allowed=False, mentor_consent=True)
+        story.join(mentor(1, managers=(person(7),)))
+        story.join(mentee(2))
+        assert told(story.lines(p2=[7])) == ["ended 1-2 unfit", "waitlisted 2 same_boss:1"]
 
     def test_strangers_are_passed_over(self) -> None:
         story = Story()

@@ -34,8 +34,12 @@ def check(pool: Pool, matches: dict[UUID, Match]) -> None:
     assert all(match.slot < match.capacity for match in matches.values())
     assert len({(match.mentor.participant_id, match.slot) for match in live}) == len(live)
     assert len({match.mentee.participant_id for match in live}) == len(live)
-    pairs = Counter(frozenset((match.mentor.person_id, match.mentee.person_id)) for match in matches.values())
-    assert all(count == 1 for count in pairs.values())
+    pairs = [frozenset((match.mentor.person_id, match.mentee.person_id)) for match in matches.values()]
+    again = [match.again for match in matches.values()]
+    assert all(
+        count == 1 for count in Counter(p for p, once_more in zip(pairs, again, strict=True) if not once_more).values()
+    )
+    assert len({frozenset((match.mentor.person_id, match.mentee.person_id)) for match in live}) == len(live)
     for match in live:
         assert pool.participants[match.mentor.participant_id].is_mentor
         assert pool.participants[match.mentee.participant_id].is_mentee
@@ -97,6 +101,7 @@ def restored(pool: Pool, matches: dict[UUID, Match]) -> Pool:
         left=pool.left,
         matches=sorted(matches.values(), key=lambda match: match.match_id),
         waiting=reversed(list(pool.waiting.values())),
+        own_vocabulary=pool.own_vocabulary,
     )
 
 

@@ -21,6 +21,11 @@ POLICIES = {
     ),
     "lax": Policy(minimum_common_minutes=0, share_language=False, organisations="same", boss_levels=0),
     "credentials": Policy(mentor_credentials=("trained", "no such thing"), minimum_score=0.01),
+    "apart": Policy(
+        minimum_common_minutes=0, share_language=False, same_boss_allowed=False, seniority_gap_minimum=-1,
+        seniority_gap_maximum=4, rematch_former=True, weights=Weights(zone_distance=0.3),
+    ),
+    "mentees verified": Policy(mentee_credentials=("trained",), seniority_gap_minimum=1),
     "one facet": Policy(weights=Weights(skills=0, goals=0, values=0, style=0, industry=0, seniority=0, common_time=0)),
     "no weight": Policy(
         weights=Weights(

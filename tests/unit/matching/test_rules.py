@@ -146,6 +146,66 @@ def test_reporting_lines_up_and_down(
     assert allows("reporting_line", pool) is expected
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "above", "below", "expected"),
+    [
+        (None, None, 1, 10, True),
+        (1, None, 5, 5, False),
+        (1, None, 6, 5, True),
+        (None, 3, 9, 5, False),
+        (None, 3, 8, 5, True),
+        (-2, 0, 4, 5, True),
+        (-2, 0, 2, 5, False),
+        (2, 4, 0, 5, True),  # not known
+        (2, 4, 5, 0, True),
+    ],
+)
+def test_seniority_gap(least: int | None, most: int | None, above: int, below: int, expected: bool) -> None:
+    pool = pool_of(
+        mentor(1, seniority=above),
+        mentee(2, seniority=below),
+        seniority_gap_minimum=least,
+        seniority_gap_maximum=most,
+    )
+    assert allows("seniority_gap", pool) is expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "mentors_managers", "mentees_managers", "expected"),
+    [
+        (True, (9,), (9,), True),
+        (False, (9,), (9,), False),
+        (False, (9,), (8, 9), True),  # the boss of the boss is another matter
+        (False, (), (), True),
+        (False, (9,), (), True),
+    ],
+)
+def test_people_under_one_boss(
+    allowed: bool, mentors_managers: tuple[int, ...], mentees_managers: tuple[int, ...], expected: bool
+) -> None:
+    pool = pool_of(
+        mentor(1, managers=tuple(map(person, mentors_managers))),
+        mentee(2, managers=tuple(map(person, mentees_managers))),
+        same_boss_allowed=allowed,
+    )
+    assert allows("same_boss", pool) is expected
+
+
+def test_mentees_hold_the_credentials() -> None:
+    for held, expected in (((), False), (("Verified ",), True)):
+        pool = pool_of(mentor(1), mentee(2, credentials=held), mentee_credentials=("verified",))
+        assert allows("mentee_credentials", pool) is expected
+    assert allows("mentee_credentials", pool_of(mentor(1), mentee(2)))
+
+
+def test_former_pairs_meet_again_where_the_policy_says_so() -> None:
+    pool = pool_of(mentor(1), mentee(2), rematch_former=True)
+    pool.facts.pair(person(1), person(2))
+    assert not allows("former_match", pool)  # matched now
+    pool.facts.part(person(1), person(2))
+    assert allows("former_match", pool)
+
+
 def test_a_block_counts_in_either_direction() -> None:
     assert not allows("block", pool_of(mentor(1, blocks=(person(2),)), mentee(2)))
     assert not allows("block", pool_of(mentor(1), mentee(2, blocks=(person(7), person(1)))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import islice, permutations
 from typing import Any
@@ -126,7 +127,7 @@ def test_what_is_not_known_is_neutral() -> None:
     quarter, half = Fraction(1, 4), Fraction(1, 2)
     known = {"skills": quarter, "goals": quarter, "interests": quarter, "values": quarter}
     found = facets(pool_of(mentor(1), mentee(2)))
-    assert found == {**known, "style": half, "industry": half, "seniority": half, "common_time": 1}
+    assert found == {**known, "style": half, "industry": half, "seniority": half, "common_time": 1, "zone_distance": 1}
 
 
 def test_what_is_known_and_differs_is_zero() -> None:
@@ -166,6 +167,26 @@ def test_overlap_is_jaccard_without_regard_to_case() -> None:
 def test_seniority_is_best_from_one_to_four_above(above: int, below: int, quarters: int) -> None:
     pool = pool_of(mentor(1, seniority=above), mentee(2, seniority=below))
     assert facets(pool)["seniority"] == Fraction(quarters, 4)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "expected"),
+    [
+        ("Europe/Paris", "Europe/Paris", Fraction(1)),
+        ("UTC", "Europe/Paris", Fraction(11, 12)),
+        ("Asia/Kolkata", "UTC", Fraction(13, 24)),  # five hours and a half
+        ("Asia/Tokyo", "America/New_York", Fraction(0)),  # fourteen hours
+    ],
+)
+def test_zones_are_near_by_their_offsets(mine: str, theirs: str, expected: Fraction) -> None:
+    assert facets(pool_of(mentor(1, zone=mine), mentee(2, zone=theirs)))["zone_distance"] == expected
+
+
+def test_zones_are_as_far_apart_as_their_clocks_are_now() -> None:
+    pool = pool_of(mentor(1, zone="Europe/London"), mentee(2, zone="UTC"))
+    assert facets(pool)["zone_distance"] == 1
+    assert pool.advance(datetime(2026, 7, 1, tzinfo=UTC))
+    assert facets(pool)["zone_distance"] == Fraction(11, 12)
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(60, Fraction(1, 4)), (240, Fraction(1)), (480, Fraction(1))])

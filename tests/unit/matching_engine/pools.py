@@ -66,11 +66,11 @@ def pool(seed: int, mentors: int, mentees: int) -> tuple[Facts, Rows, Rows]:
             credentials=_some(random, "credential", 2, 2),
             joined_at=NOW,
         )
-        rows.append(facts.put(participant, week_bits(hours, 0)))
+        rows.append(facts.put(participant, week_bits(hours, 0), 30 * int(random.integers(-22, 27))))
     for _ in range(len(persons) // 4):
         one, other = random.integers(0, len(persons), 2)
         if one != other:
-            facts.pair(persons[one], persons[other])
+            facts.pair(persons[one], persons[other], apart=bool(random.integers(2)))
     return facts, np.array(rows[:mentors], np.intp), np.array(rows[mentors:], np.intp)
 
 

@@ -20,6 +20,16 @@ POLICIES = (
     Policy(minimum_common_minutes=0, share_language=False, boss_levels=0),
     Policy(organisations="other", minimum_score=0.35, mentor_credentials=("credential1",)),
     Policy(
+        same_boss_allowed=False,
+        seniority_gap_minimum=-2,
+        seniority_gap_maximum=5,
+        minimum_common_minutes=0,
+        share_language=False,
+        rematch_former=True,
+        weights=Weights(zone_distance=0.4),
+    ),
+    Policy(mentee_credentials=("credential0",), share_language=False, seniority_gap_maximum=-1),
+    Policy(
         organisations="same", minimum_common_minutes=15, weights=Weights(skills=0, goals=0, interests=1, values=0.3)
     ),
 )
@@ -75,7 +85,9 @@ def test_parts_joined_are_the_whole_whatever_the_threads() -> None:
 
 def test_mentees_who_are_alike_are_not_all_sent_to_the_same_few() -> None:
     _, _, _, columns, terms = prepared(8, Policy(), mentors=400, mentees=2)
-    alike = terms._replace(weights=np.zeros(8, np.int64), share_language=False, minimum_minutes=0, boss_levels=0)
+    alike = terms._replace(
+        weights=np.zeros(len(score.FACETS), np.int64), share_language=False, minimum_minutes=0, boss_levels=0
+    )
     start, mentor, _ = retrieval.candidates(columns, alike, 8)
     first, second = set(mentor[: start[1]].tolist()), set(mentor[start[1] :].tolist())
     assert len(first) == len(second) == 8
@@ -83,8 +95,8 @@ def test_mentees_who_are_alike_are_not_all_sent_to_the_same_few() -> None:
 
 
 def test_people_under_one_boss_and_wide_gaps_are_kept_apart_on_request() -> None:
-    facts, mentors, mentees, columns, _ = prepared(9, Policy())
-    terms = terms_of(Policy(), scale=score.SCALE, apart_under_one_boss=True, seniority_gap=(1, 4))
+    policy = Policy(same_boss_allowed=False, seniority_gap_minimum=1, seniority_gap_maximum=4)
+    facts, mentors, mentees, columns, terms = prepared(9, policy)
     start, mentor, _ = retrieval.candidates(columns, terms, len(mentors))
     assert start[-1] > 0
     for i, row in enumerate(mentees):

@@ -18,6 +18,7 @@ import msgspec
 from matching.domain.pool import Changes, Pool
 from matching.domain.values import (
     Match,
+    OwnVocabulary,
     Participant,
     Policy,
     Program,
@@ -41,8 +42,8 @@ _PARTICIPANT_COLUMNS: Final = (
 _MATCH_COLUMNS: Final = (
     "match_id", "program_id", "mentor_id", "mentor_person_id", "mentor_organisation_id", "mentee_id",
     "mentee_person_id", "mentee_organisation_id", "status", "slot", "capacity", "score", "facets", "shared",
-    "policy_version", "round_id", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at", "ended_at",
-    "end_reason",
+    "policy_version", "round_id", "again", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at",
+    "ended_at", "end_reason",
 )  # fmt: skip
 _WAITING_COLUMNS: Final = ("program_id", "participant_id", "organisation_id", "since", "reasons")
 
@@ -106,6 +107,10 @@ class StoredPools:
         if not changed:
             return
         await self._save_programs(connection, changed)
+        for pool, changes in changed:
+            if changes.vocabulary:
+                program_id, vocabulary = pool.program.program_id, _json(pool.own_vocabulary)
+                await connection.execute(self._queries["save_vocabulary"], program_id, vocabulary)
         await self._save_participants(connection, changed)
         await self._save_matches(connection, changed)
         await self._save_waiting(connection, changed)
@@ -255,6 +260,7 @@ async def read_rows(
 
 def pool_of(rows: StoredRows) -> Pool:
     """A program's pool as its rows have it."""
+    vocabulary = rows.program["vocabulary"]
     return Pool.restored(
         _program(rows.program),
         rows.program["now"],
@@ -262,6 +268,7 @@ def pool_of(rows: StoredRows) -> Pool:
         left=[each["participant_id"] for each in rows.participants if each["details"] is None],
         matches=[match_of(each) for each in rows.matches],
         waiting=[_waiting(each) for each in rows.waiting],
+        own_vocabulary=None if vocabulary is None else msgspec.convert(vocabulary, OwnVocabulary),
     )
 
 
@@ -341,6 +348,7 @@ def match_of(row: asyncpg.Record) -> Match:
         shared=msgspec.convert(row["shared"], Shared),
         policy_version=row["policy_version"],
         round_id=row["round_id"],
+        again=row["again"],
         waiting_since=row["waiting_since"],
         proposed_at=row["proposed_at"],
         expires_at=row["expires_at"],
@@ -369,6 +377,7 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
         match.shared,
         match.policy_version,
         match.round_id,
+        match.again,
         match.waiting_since,
         match.proposed_at,
         match.expires_at,

@@ -19,7 +19,7 @@ from uuid import UUID
 from . import rules
 from .pool import Pool, in_order
 from .step import NewMatchId, Step, place_in_queue
-from .values import Contradiction, Decision, EndReason, Match, Participant, Program
+from .values import Contradiction, Decision, EndReason, Match, OwnVocabulary, Participant, Program
 
 
 def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Program) -> list[Decision]:
@@ -37,6 +37,20 @@ def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Prog
                 ends_at = max(pool.now, match.confirmed_at + timedelta(weeks=program.terms.weeks))
                 step.change(replace(match, ends_at=ends_at), "terms")
     if program.policy != before.policy:
+        step.retry_waiting()
+    return step.finish()
+
+
+def configure_vocabulary(pool: Pool, now: datetime, new_match_id: NewMatchId, own: OwnVocabulary) -> list[Decision]:
+    """The program's own vocabulary changed; where its policy uses it, those who wait look again.
+
+    An older one than is known comes too late and changes nothing.
+    """
+    if own.version <= pool.own_vocabulary.version:
+        return []
+    step = Step.begin(pool, now, new_match_id)
+    pool.put_vocabulary(own)
+    if pool.program.policy.vocabulary == "own":
         step.retry_waiting()
     return step.finish()
 
@@ -137,20 +151,21 @@ def change_lines(
 ) -> list[Decision]:
     """Managers of some persons changed. People of whom nothing is known here are passed over.
 
-    A running match that a line now runs through is flagged, not ended: that is for its coordinator to decide. A
+    A running match that a line now runs through, or whose people now have one boss where the policy keeps such people
+    apart, is flagged, not ended: that is for its coordinator to decide. A
     proposal is ended. Those concerned look again, since other pairs may have become possible.
     """
     step = Step.begin(pool, now, new_match_id)
     touched = [(each, managers) for person_id, managers in lines for each in pool.participants_of(person_id)]
     touched = [(each, managers) for each, managers in touched if each.managers != managers]
     concerned = {match.match_id: match for each, _ in touched for match in pool.matches_of(each.participant_id)}
-    broken_before = {match_id for match_id, match in concerned.items() if _line_between(pool, match)}
+    broken_before = {match_id for match_id, match in concerned.items() if _line_forbids(pool, match)}
     for each, managers in touched:
         pool.put_managers(pool.participants[each.participant_id], managers)
 
     ended: list[Match] = []
     for match in in_order(match for match_id, match in concerned.items() if match_id not in broken_before):
-        if not _line_between(pool, match):
+        if not _line_forbids(pool, match):
             continue
         if match.status == "confirmed":
             step.change(match, "reporting_line")
@@ -239,6 +254,7 @@ def _blocked(pool: Pool, match: Match) -> bool:
     return not rules.block(pool.facts, pool.program.policy, mentors, mentees)[0]
 
 
-def _line_between(pool: Pool, match: Match) -> bool:
+def _line_forbids(pool: Pool, match: Match) -> bool:
     mentors, mentees = pool.rows((match.mentor.participant_id,)), pool.rows((match.mentee.participant_id,))
-    return not rules.reporting_line(pool.facts, pool.program.policy, mentors, mentees)[0]
+    policy = pool.program.policy
+    return not all(rule(pool.facts, policy, mentors, mentees)[0] for rule in (rules.reporting_line, rules.same_boss))

@@ -8,7 +8,8 @@ is equal or common. Knows nothing of matches but how many places they leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from operator import gt
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from . import availability, kernel
 from .values import Participant, Skill
+from .vocabulary import EXACT, Vocabulary, term
 
 Rows: TypeAlias = npt.NDArray[np.intp]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -39,12 +41,6 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970, exact."""
     return (instant - _EPOCH) // _MICROSECOND
-
-
-@lru_cache(maxsize=50_000)
-def term(text: str) -> str:
-    """How tags are compared: without regard to case and outer blanks."""
-    return text.strip().casefold()
 
 
 @lru_cache(maxsize=2_000)
@@ -78,6 +74,19 @@ class TagCodes(dict[str, int]):
         return NOBODY if tag is None else self[tag]
 
 
+class NearCodes(dict[str, tuple[tuple[int, int], ...]]):
+    """By skill, however it is written, the codes of its neighbours and by how many levels less they are offered."""
+
+    def __init__(self, vocabulary: Vocabulary, codes: TagCodes) -> None:
+        super().__init__()
+        self._vocabulary, self._codes = vocabulary, codes
+
+    def __missing__(self, tag: str) -> tuple[tuple[int, int], ...]:
+        neighbours = self._vocabulary.near(self._vocabulary.skill(tag))
+        near = self[tag] = tuple([(self._codes[skill], fewer) for skill, fewer in neighbours])
+        return near
+
+
 class TagSets:
     """A set of tags for each row, as bits. `words` and `sizes` are columns of the table."""
 
@@ -107,16 +116,25 @@ class TagSets:
 
 
 class SkillLevels:
-    """Offered and wanted levels, 0 to 5, for each row and skill, as bytes. All arrays are columns of the table."""
+    """Offered and wanted levels, 0 to 5, for each row and skill, as bytes. All arrays are columns of the table.
+
+    What is offered counts for near skills too, as the vocabulary says.
+    """
 
     def __init__(self) -> None:
-        self._codes = TagCodes(term)
+        self.speak(EXACT)
         self.offers = np.zeros((0, 8), np.uint8)
         self.wants = np.zeros((0, 8), np.uint8)
         self.offered = np.zeros(0, np.int64)
         self.wanted = np.zeros(0, np.int64)
 
-    def packed(self, skills: Iterable[Skill], width: int) -> bytearray:
+    def speak(self, vocabulary: Vocabulary) -> None:
+        """Take another vocabulary. Whatever was packed before has to be packed anew."""
+        self.vocabulary = vocabulary
+        self._codes = TagCodes(vocabulary.skill)
+        self._near = NearCodes(vocabulary, self._codes)
+
+    def wanted_levels(self, skills: Sequence[Skill], width: int) -> bytearray:
         """Levels by the skills' codes, `width` of them or as many as it needs. Of a skill named twice the higher."""
         codes, levels = self._codes, bytearray(width)
         for skill in skills:
@@ -124,6 +142,21 @@ class SkillLevels:
             if code >= len(levels):
                 levels.extend(bytes(code + 1 - len(levels)))
             levels[code] = max(level, levels[code])
+        return levels
+
+    def offered_levels(self, skills: Sequence[Skill], width: int) -> bytearray:
+        """The same for what is offered, and for what is near to it where that is not offered itself."""
+        levels = self.wanted_levels(skills, width)
+        if self.vocabulary is EXACT:
+            return levels
+        exact = {self._codes[skill.skill] for skill in skills}
+        for skill in skills:
+            for code, fewer in self._near[skill.skill]:
+                if code in exact:
+                    continue
+                if code >= len(levels):
+                    levels.extend(bytes(code + 1 - len(levels)))
+                levels[code] = max(skill.level - fewer, levels[code], 1)
         return levels
 
     def levels(self, rows: Rows) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
@@ -188,15 +221,18 @@ class Facts:
         self._styles, self._industries = TagCodes(term), TagCodes(term)
         self._blocks: dict[int, frozenset[int]] = {}  # row: persons that its participant blocks
         self._blocked_by: dict[int, set[int]] = {}  # person: rows that block them
-        self._paired: dict[int, set[int]] = {}  # person: persons they were ever matched with
+        self._paired: dict[int, dict[int, bool]] = {}  # person: persons ever matched with, and whether to keep apart
         self.mentor_rows, self.free_rows, self.waiting_list = RowList(), RowList(), RowList()
         self.table = np.zeros((0, kernel.FIXED), np.int64)
         self._offsets: list[int] = []
         self._widths: tuple[int, ...] = ()
         self._shape(_FIRST_ROWS, _FIRST_WIDTHS)
 
-    def put(self, participant: Participant, bits: int) -> int:
-        """Add a participant or replace what is known of them; `bits` are their hours. Returns their row."""
+    def put(self, participant: Participant, bits: int, offset: int = 0) -> int:
+        """Add a participant or replace what is known of them. Returns their row.
+
+        `bits` are their hours, `offset` how many minutes their zone is ahead of UTC.
+        """
         profile, persons = participant.profile, self.persons
         sets = (
             self.languages.bits(profile.languages),
@@ -205,8 +241,8 @@ class Facts:
             self.interests.bits(profile.interests),
             self.values.bits(profile.values),
         )
-        offers = self.skills.packed(profile.offers, 8 * self._widths[kernel.OFFERS])
-        wants = self.skills.packed(profile.wants, 8 * self._widths[kernel.WANTS])
+        offers = self.skills.offered_levels(profile.offers, 8 * self._widths[kernel.OFFERS])
+        wants = self.skills.wanted_levels(profile.wants, 8 * self._widths[kernel.WANTS])
         row = self.row_of.get(participant.participant_id)
         if row is None:
             row = self._take_row(participant.participant_id)
@@ -233,6 +269,7 @@ class Facts:
             profile.seniority,
             sum(offers),
             sum(wants),
+            offset,
             languages.bit_count(),
             credentials.bit_count(),
             goals.bit_count(),
@@ -256,9 +293,24 @@ class Facts:
             self._put_blocks(row, frozenset([persons[person] for person in participant.blocks]))
         return row
 
-    def put_hours(self, row: int, bits: int) -> None:
-        """Replace a row's hours."""
+    def put_hours(self, row: int, bits: int, offset: int) -> None:
+        """Replace a row's hours, and how far its zone is from UTC."""
         self.hours[row] = availability.words(bits)
+        self.offset[row] = offset
+
+    def put_skills(self, row: int, offers: Sequence[Skill], wants: Sequence[Skill]) -> None:
+        """Replace a row's skills."""
+        packed = self.skills.offered_levels(offers, 0), self.skills.wanted_levels(wants, 0)
+        levels = max(map(len, packed)) + 7 >> 3
+        if levels > self._widths[kernel.OFFERS]:
+            self._widen((0,) * kernel.OFFERS + (levels, levels))
+        skills = self.skills
+        for columns, sums, each in zip(
+            (skills.offers, skills.wants), (skills.offered, skills.wanted), packed, strict=True
+        ):
+            columns[row] = 0
+            columns[row, : len(each)] = each
+            sums[row] = sum(each)
 
     def put_managers(self, row: int, managers: tuple[UUID, ...]) -> None:
         """Replace a row's managers, nearest first."""
@@ -300,15 +352,32 @@ class Facts:
         """How many more mentees the row's mentor has room for."""
         return self._cells[row * self._width + kernel.FREE]
 
-    def pair(self, one: UUID, other: UUID) -> None:
-        """Two persons were matched; they never are again."""
-        first, second = self.persons[one], self.persons[other]
-        self._paired.setdefault(first, set()).add(second)
-        self._paired.setdefault(second, set()).add(first)
+    def pair(self, one: UUID, other: UUID, *, apart: bool = True) -> None:
+        """Two persons are matched, or were once. `apart`: they must not be again, while it runs or for good.
 
-    def paired_with(self, row: int) -> set[int]:
+        Matches of one pair may come in any order: one of them is enough to keep them apart.
+        """
+        first, second = self.persons[one], self.persons[other]
+        for person, partner in ((first, second), (second, first)):
+            known = self._paired.setdefault(person, {})
+            known[partner] = apart or known.get(partner, False)
+
+    def part(self, one: UUID, other: UUID) -> None:
+        """The match of two persons has ended, and in peace; that there was one stays known."""
+        first, second = self.persons[one], self.persons[other]
+        self._paired[first][second] = self._paired[second][first] = False
+
+    def were_paired(self, one: UUID, other: UUID) -> bool:
+        """Whether the two were ever matched."""
+        return self.persons[other] in self._paired.get(self.persons[one], ())
+
+    def paired_with(self, row: int) -> AbstractSet[int]:
         """Codes of the persons that the row's person was ever matched with."""
-        return self._paired.get(self._person_at(row), set())
+        return self._paired.get(self._person_at(row), {}).keys()
+
+    def apart_from(self, row: int) -> AbstractSet[int]:
+        """Codes of the persons that the row's person is not matched with although former pairs may meet again."""
+        return {person for person, apart in self._paired.get(self._person_at(row), {}).items() if apart}
 
     def blocked_with(self, row: int) -> set[int]:
         """Codes of the persons that the row's person blocks or is blocked by."""
@@ -414,7 +483,7 @@ class Facts:
         self.mentor, self.capacity = _truths(table, kernel.MENTOR), table[:, kernel.CAPACITY]
         self.person, self.organisation = table[:, kernel.PERSON], table[:, kernel.ORGANISATION]
         self.style, self.industry = table[:, kernel.STYLE], table[:, kernel.INDUSTRY]
-        self.seniority = table[:, kernel.SENIORITY]
+        self.seniority, self.offset = table[:, kernel.SENIORITY], table[:, kernel.OFFSET]
         self.managers = table[:, kernel.MANAGERS : kernel.MANAGERS + MANAGERS]
         self.hours = words[:, kernel.HOURS : kernel.HOURS + kernel.HOURS_WIDTH]
         tags = (self.languages, self.credentials, self.goals, self.interests, self.values)

@@ -22,27 +22,32 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 LIVE, FREE, FREE_SINCE, WAITING, WAITING_SINCE, KNOWN = range(6)
 PROFILE: Final = 6
 ID_HIGH, ID_LOW, MENTOR, CAPACITY, PERSON, ORGANISATION, STYLE, INDUSTRY, SENIORITY, OFFERED, WANTED = range(6, 17)
-SIZES: Final = 17  # of the five sets of tags, in the order of TAGS
-MANAGERS: Final = 22
+OFFSET: Final = 17  # minutes ahead of UTC
+SIZES: Final = 18  # of the five sets of tags, in the order of TAGS
+MANAGERS: Final = 23
 MANAGERS_WIDTH: Final = 10
-HOURS: Final = 32
+HOURS: Final = 33
 HOURS_WIDTH: Final = 11
-FIXED: Final = 43
+FIXED: Final = 44
 # The sets of tags and then the levels of skills, whose widths grow; their offsets and widths lead the rulebook.
 LANGUAGES, CREDENTIALS, GOALS, INTERESTS, VALUES, OFFERS, WANTS = range(7)
 REGIONS: Final = 7
-# The rulebook: offsets and widths of the regions, then the policy, then the words of the credentials that it asks for.
-SHARE_LANGUAGE, COMMON_MINUTES, ORGANISATIONS, BOSS_LEVELS, LEAST_POINTS, WEIGHTS = 14, 15, 16, 17, 18, 19
-FACET_COUNT: Final = 8
+# The rulebook: offsets and widths of the regions, then the policy, then the words of the credentials that it asks of
+# mentors and, as many, of mentees.
+SHARE_LANGUAGE, COMMON_MINUTES, ORGANISATIONS, BOSS_LEVELS, SAME_BOSS, LEAST_GAP, MOST_GAP = range(14, 21)
+LEAST_POINTS, WEIGHTS = 21, 22
+FACET_COUNT: Final = 9
 NEEDED: Final = WEIGHTS + FACET_COUNT
 ANY_ORGANISATION, SAME_ORGANISATION, OTHER_ORGANISATION = range(3)
 # Places of the rules in `rules.RULES`; what a pair breaks first is told by them. OK: it breaks none.
-ROLE, SAME, ORGANISATION_RULE, CREDENTIALS_RULE, LANGUAGE_RULE, TIME, LINE, BLOCK, FORMER, MINIMUM, FULL = range(11)
+ROLE, SAME, ORGANISATION_RULE, CREDENTIALS_RULE, MENTEE_CREDENTIALS, LANGUAGE_RULE, TIME, GAP = range(8)
+LINE, BOSS, BLOCK, FORMER, MINIMUM, FULL = range(8, 14)
 OK: Final = -1
-RULE_COUNT: Final = 11
+RULE_COUNT: Final = 14
 
 _SLOT_MINUTES: Final = 15
 _ENOUGH_MINUTES: Final = 240
+_FARTHEST_MINUTES: Final = 720
 _SIGN: Final = -(1 << 63)
 # Quarters for 10 steps below to 10 above, as in `score`.
 _SENIORITY_QUARTERS: Final = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 4, 4, 4, 3, 2, 1, 1, 1, 1)
@@ -100,13 +105,30 @@ def _right_organisations(table: Any, mentor: Any, mentee: Any, book: Any) -> Any
 
 
 @_compiled
-def _holds_credentials(table: Any, mentor: Any, book: Any) -> Any:
+def _holds_credentials(table: Any, row: Any, book: Any, first: Any) -> Any:
+    """`first`: where in the rulebook the words of what is asked begin."""
     offset = book[2 * CREDENTIALS]
-    for word in range(book.size - NEEDED):
-        needed = book[NEEDED + word]
-        if table[mentor, offset + word] & needed != needed:
+    for word in range(book[2 * CREDENTIALS + 1]):
+        needed = book[first + word]
+        if table[row, offset + word] & needed != needed:
             return False
     return True
+
+
+@_compiled
+def _mentor_holds(table: Any, mentor: Any, book: Any) -> Any:
+    return _holds_credentials(table, mentor, book, NEEDED)
+
+
+@_compiled
+def _mentee_holds(table: Any, mentee: Any, book: Any) -> Any:
+    return _holds_credentials(table, mentee, book, NEEDED + book[2 * CREDENTIALS + 1])
+
+
+@_compiled
+def _right_gap(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    above, below = table[mentor, SENIORITY], table[mentee, SENIORITY]
+    return above == 0 or below == 0 or (above - below >= book[LEAST_GAP] and above - below <= book[MOST_GAP])
 
 
 @_compiled
@@ -116,6 +138,13 @@ def _line_between(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
         if table[mentee, column] == above or table[mentor, column] == below:
             return True
     return False
+
+
+@_compiled
+def _under_one_boss(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    if book[SAME_BOSS]:
+        return False
+    return table[mentor, MANAGERS] >= 0 and table[mentor, MANAGERS] == table[mentee, MANAGERS]
 
 
 @_compiled
@@ -134,25 +163,52 @@ def _equal(mine: Any, theirs: Any, weight: Any) -> Any:
 
 
 @_compiled
+def _words_in_use(table: Any, row: Any, offset: Any, width: Any) -> Any:
+    """Which words of a region of one row are not 0: levels are wide with a vocabulary and hold few skills each."""
+    used = np.empty(width, np.int64)
+    count = 0
+    for word in range(width):
+        if table[row, offset + word]:
+            used[count] = word
+            count += 1
+    return used[:count]
+
+
+@_compiled
+def _words_wanted(table: Any, mentee: Any, book: Any) -> Any:
+    return _words_in_use(table, mentee, book[2 * WANTS], book[2 * WANTS + 1])
+
+
+@_compiled
+def _covered(table: Any, mentor: Any, mentee: Any, book: Any, words: Any) -> Any:
+    """The sum, over the skills wanted, of the lower of wanted and offered level."""
+    covered = 0
+    offers, wants = book[2 * OFFERS], book[2 * WANTS]
+    for word in words:
+        asked, offered = table[mentee, wants + word], table[mentor, offers + word]
+        if asked and offered:
+            for _ in range(8):
+                covered += min(asked & 0xFF, offered & 0xFF)
+                asked >>= 8
+                offered >>= 8
+    return covered
+
+
+@_compiled
 def score_pair(table: Any, mentor: Any, mentee: Any, book: Any, points: Any) -> Any:
     """Put the points of each facet into `points`, in the order of `score.FACETS`; returns their sum."""
+    return _score(table, mentor, mentee, book, points, _words_wanted(table, mentee, book))
+
+
+@_compiled
+def _score(table: Any, mentor: Any, mentee: Any, book: Any, points: Any, words: Any) -> Any:
+    """The score of a pair. `words`: those of the levels beyond which one of the two has none."""
     weight = book[WEIGHTS]
     points[0] = 0
     if weight:
         wanted = table[mentee, WANTED]
         if wanted > 0 and table[mentor, OFFERED] > 0:
-            covered = 0
-            offers, wants = book[2 * OFFERS], book[2 * WANTS]
-            for word in range(book[2 * WANTS + 1]):
-                asked = table[mentee, wants + word]
-                if asked:
-                    offered = table[mentor, offers + word]
-                    if offered:
-                        for _ in range(8):
-                            covered += min(asked & 0xFF, offered & 0xFF)
-                            asked >>= 8
-                            offered >>= 8
-            points[0] = weight * covered // wanted
+            points[0] = weight * _covered(table, mentor, mentee, book, words) // wanted
         else:
             points[0] = weight // 4
     for facet in range(1, 4):
@@ -176,6 +232,8 @@ def score_pair(table: Any, mentor: Any, mentee: Any, book: Any, points: Any) -> 
     if weight:
         minutes = _common_bits(table, mentor, mentee, HOURS, HOURS_WIDTH) * _SLOT_MINUTES
         points[7] = weight * min(minutes, _ENOUGH_MINUTES) // _ENOUGH_MINUTES
+    apart = min(abs(table[mentor, OFFSET] - table[mentee, OFFSET]), _FARTHEST_MINUTES)
+    points[8] = book[WEIGHTS + 8] * (_FARTHEST_MINUTES - apart) // _FARTHEST_MINUTES
     total = 0
     for facet in range(FACET_COUNT):
         total += points[facet]
@@ -202,10 +260,16 @@ def _broken_for(table: Any, mentor: Any, mentee: Any, book: Any, other: Any, blo
         return SAME
     if not _right_organisations(table, mentor, mentee, book):
         return ORGANISATION_RULE
-    if not _holds_credentials(table, mentor, book):
+    if not _mentor_holds(table, mentor, book):
         return CREDENTIALS_RULE
+    if not _mentee_holds(table, mentee, book):
+        return MENTEE_CREDENTIALS
+    if not _right_gap(table, mentor, mentee, book):
+        return GAP
     if _line_between(table, mentor, mentee, book):
         return LINE
+    if _under_one_boss(table, mentor, mentee, book):
+        return BOSS
     if _among(other, blocked):
         return BLOCK
     if _among(other, paired):
@@ -242,16 +306,39 @@ def find_mentor(
     `points` then has the facets of the pair. `blocked` and `paired` are person codes kept from the mentee.
     """
     best, best_total = -1, book[LEAST_POINTS] - 1
+    words = _words_wanted(table, mentee, book)
     for place in range(count):
         mentor = rows[place]
         if _broken_for(table, mentor, mentee, book, table[mentor, PERSON], blocked, paired) != OK:
             continue
-        total = score_pair(table, mentor, mentee, book, points)
+        total = _score(table, mentor, mentee, book, points, words)
         if total > best_total or (best >= 0 and total == best_total and _goes_first(table, mentor, best)):
             best, best_total = mentor, total
     if best >= 0:
-        score_pair(table, best, mentee, book, points)
+        _score(table, best, mentee, book, points, words)
     return best
+
+
+@_compiled
+def _first_broken(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    """The first rule, in the order of `rules.RULES`, that the columns of the two break."""
+    if table[mentor, PERSON] == table[mentee, PERSON]:
+        return SAME
+    if not _right_organisations(table, mentor, mentee, book):
+        return ORGANISATION_RULE
+    if not _mentor_holds(table, mentor, book):
+        return CREDENTIALS_RULE
+    if not _mentee_holds(table, mentee, book):
+        return MENTEE_CREDENTIALS
+    if not _shares_language(table, mentor, mentee, book):
+        return LANGUAGE_RULE
+    if not _shares_time(table, mentor, mentee, book):
+        return TIME
+    if not _right_gap(table, mentor, mentee, book):
+        return GAP
+    if _line_between(table, mentor, mentee, book):
+        return LINE
+    return BOSS if _under_one_boss(table, mentor, mentee, book) else OK
 
 
 @_compiled
@@ -262,27 +349,19 @@ def count_reasons(
     removed[:] = 0
     for place in range(count):
         mentor = rows[place]
-        person = table[mentor, PERSON]
-        if person == table[mentee, PERSON]:
-            removed[SAME] += 1
-        elif not _right_organisations(table, mentor, mentee, book):
-            removed[ORGANISATION_RULE] += 1
-        elif not _holds_credentials(table, mentor, book):
-            removed[CREDENTIALS_RULE] += 1
-        elif not _shares_language(table, mentor, mentee, book):
-            removed[LANGUAGE_RULE] += 1
-        elif not _shares_time(table, mentor, mentee, book):
-            removed[TIME] += 1
-        elif _line_between(table, mentor, mentee, book):
-            removed[LINE] += 1
-        elif _among(person, blocked):
-            removed[BLOCK] += 1
-        elif _among(person, paired):
-            removed[FORMER] += 1
-        elif book[LEAST_POINTS] > 0 and score_pair(table, mentor, mentee, book, points) < book[LEAST_POINTS]:
-            removed[MINIMUM] += 1
-        elif table[mentor, FREE] <= 0:
-            removed[FULL] += 1
+        broken = _first_broken(table, mentor, mentee, book)
+        if broken == OK:
+            person = table[mentor, PERSON]
+            if _among(person, blocked):
+                broken = BLOCK
+            elif _among(person, paired):
+                broken = FORMER
+            elif book[LEAST_POINTS] > 0 and score_pair(table, mentor, mentee, book, points) < book[LEAST_POINTS]:
+                broken = MINIMUM
+            elif table[mentor, FREE] <= 0:
+                broken = FULL
+        if broken != OK:
+            removed[broken] += 1
 
 
 @_compiled
@@ -316,11 +395,12 @@ def find_mentees(
     `totals` and `untold` have room for `count` rows.
     """
     fitting = told = 0
+    words = _words_in_use(table, mentor, book[2 * OFFERS], book[2 * OFFERS + 1])
     for place in range(count):
         mentee = rows[place]
         broken = _broken_for(table, mentor, mentee, book, table[mentee, PERSON], blocked, paired)
         if broken == OK:
-            total = score_pair(table, mentor, mentee, book, points)
+            total = _score(table, mentor, mentee, book, points, words)
             if total >= book[LEAST_POINTS]:
                 fits[fitting], totals[fitting] = mentee, total
                 fitting += 1

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from .availability import offset_minutes, week_bits
 from .facts import Facts, Rows
 from .rules import RULE_BIT
-from .values import Match, Participant, Policy, Program, Waiting
+from .values import Match, OwnVocabulary, Participant, Policy, Program, Waiting
+from .vocabulary import EXACT, Vocabulary, of_links, starter
 
 _HOUR: Final = timedelta(hours=1)
 
@@ -33,6 +34,7 @@ class Changes:
     """
 
     program: bool = False
+    vocabulary: bool = False
     newcomers: dict[UUID, Participant] = field(default_factory=dict)
     participants: dict[UUID, Participant] = field(default_factory=dict)
     left: dict[UUID, Participant] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Pool:
         self.left: set[UUID] = set()
         self.matches: dict[UUID, Match] = {}
         self.waiting: dict[UUID, Waiting] = {}
+        self.own_vocabulary = OwnVocabulary()
         self.changes = Changes()
         self.rulebook: tuple[Policy, list[int], npt.NDArray[np.int64]] | None = None  # what `search` made of the policy
         self._by_mentor: dict[UUID, dict[UUID, Match]] = {}
@@ -60,6 +63,7 @@ class Pool:
         self._by_person: dict[UUID, tuple[UUID, ...]] = {}
         self._offsets: dict[str, int] = {}
         self._next_hour = self._this_hour() + _HOUR
+        self.facts.skills.speak(self._vocabulary())
 
     @classmethod
     def restored(
@@ -71,9 +75,12 @@ class Pool:
         left: Iterable[UUID],
         matches: Iterable[Match],
         waiting: Iterable[Waiting],
+        own_vocabulary: OwnVocabulary | None = None,
     ) -> Pool:
         """A pool as it was stored. `matches` are all there ever were, ended ones too."""
         pool = cls(program, now)
+        if own_vocabulary is not None:
+            pool.put_vocabulary(own_vocabulary)
         for participant in participants:
             pool.put_participant(participant)
         pool.left.update(left)
@@ -90,7 +97,7 @@ class Pool:
         return changes
 
     def advance(self, time: datetime) -> bool:
-        """Move `now` on. Where a zone's offset has changed since, the hours of its people are counted anew.
+        """Move `now` on. Where a zone's offset has changed since, its people's hours and distances are counted anew.
 
         Returns whether that was so: other people may share time now.
         """
@@ -108,19 +115,28 @@ class Pool:
             moved &= {participant.profile.zone for participant in self.participants.values()}
         for participant in self.participants.values():
             if participant.profile.zone in moved:
-                self.facts.put_hours(self.facts.row_of[participant.participant_id], self._bits(participant))
+                self.facts.put_hours(self.facts.row_of[participant.participant_id], *self._hours(participant))
         return bool(moved)
 
     def configure(self, program: Program) -> None:
         """Replace policy, terms and what else describes the program."""
-        self.program = program
+        before, self.program = self.program, program
         self.changes.program = True
+        if program.policy.vocabulary != before.policy.vocabulary:
+            self._speak()
+
+    def put_vocabulary(self, own: OwnVocabulary) -> None:
+        """Replace the program's own vocabulary."""
+        self.own_vocabulary = own
+        self.changes.vocabulary = True
+        if self.program.policy.vocabulary == "own":
+            self._speak()
 
     def put_participant(self, participant: Participant) -> None:
         """Add a participant, or replace all that is known of one. Raises Contradiction("unknown_zone")."""
-        bits = self._bits(participant)  # may refuse, so it comes before anything is changed
+        bits, offset = self._hours(participant)  # may refuse, so it comes before anything is changed
         participant_id, person_id = participant.participant_id, participant.person_id
-        row = self.facts.put(participant, bits)
+        row = self.facts.put(participant, bits, offset)
         self.facts.touch(row, participant.joined_at)
         if participant_id in self.participants:
             self._store(participant)
@@ -173,6 +189,8 @@ class Pool:
             del self.matches[match.match_id]
             del self._by_mentor[match.mentor.participant_id][match.match_id]
             del self._by_mentee[match.mentee.participant_id]
+            if not _apart_for_good(match):
+                self.facts.part(match.mentor.person_id, match.mentee.person_id)
             row = self.facts.row_of.get(match.mentor.participant_id)
             if row is not None:
                 self.facts.add_live(row, -1, self.now)
@@ -222,6 +240,22 @@ class Pool:
         """Their rows in `facts`."""
         return np.array([self.facts.row_of[each] for each in participant_ids], np.intp)
 
+    def _vocabulary(self) -> Vocabulary:
+        match self.program.policy.vocabulary:
+            case "exact":
+                return EXACT
+            case "starter":
+                return starter()
+            case "own":
+                return of_links(self.own_vocabulary.links)
+
+    def _speak(self) -> None:
+        """Everybody's skills are packed anew: what is near has changed."""
+        self.facts.skills.speak(self._vocabulary())
+        for participant_id, participant in self.participants.items():
+            profile = participant.profile
+            self.facts.put_skills(self.facts.row_of[participant_id], profile.offers, profile.wants)
+
     def _store(self, participant: Participant) -> None:
         """Somebody who is here has other details."""
         participant_id, changes = participant.participant_id, self.changes
@@ -236,7 +270,7 @@ class Pool:
         changes.waiting[participant_id] = entry
 
     def _count_match(self, match: Match) -> None:
-        self.facts.pair(match.mentor.person_id, match.mentee.person_id)
+        self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
         row = self.facts.row_of.get(match.mentor.participant_id)
         if match.status != "ended":
             self._put_live(match)
@@ -248,14 +282,23 @@ class Pool:
         self._by_mentor.setdefault(match.mentor.participant_id, {})[match.match_id] = match
         self._by_mentee[match.mentee.participant_id] = match.match_id
 
-    def _bits(self, participant: Participant) -> int:
+    def _hours(self, participant: Participant) -> tuple[int, int]:
+        """Bits of their week, and how many minutes their zone is ahead of UTC."""
         zone = participant.profile.zone
         if zone not in self._offsets:
             self._offsets[zone] = offset_minutes(zone, self._this_hour())
-        return week_bits(participant.profile.availability, self._offsets[zone])
+        offset = self._offsets[zone]
+        return week_bits(participant.profile.availability, offset), offset
 
     def _this_hour(self) -> datetime:
         return self.now.replace(minute=0, second=0, microsecond=0)
+
+
+def _apart_for_good(match: Match) -> bool:
+    """Whether two are not to meet again, or not yet, even where former pairs may: their match runs, never began, or
+    one of them asked to leave it.
+    """
+    return match.status != "ended" or match.confirmed_at is None or match.end_reason in ("rematch", "unfit")
 
 
 def in_order(matches: Iterable[Match]) -> list[Match]:

@@ -7,15 +7,16 @@ is kept here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from .facts import Facts, Mask, Rows
+from .facts import NOBODY, Facts, Mask, Rows
 from .score import SCALE, total_points
 from .values import Policy, RuleName
 
+_WIDEST_GAP: Final = 10
 Rule: TypeAlias = Callable[[Facts, Policy, Rows, Rows], Mask]
 
 
@@ -45,11 +46,12 @@ def organisation(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> 
 
 def credentials(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
     """The mentor holds all that the policy asks of mentors."""
-    if not policy.mentor_credentials:
-        return _all(mentors, mentees)
-    needed = facts.credentials.pack(policy.mentor_credentials)
-    held: Mask = ((facts.credentials.words[mentors] & needed) == needed).all(axis=1)
-    return held & _all(mentors, mentees)
+    return _holding(facts, policy.mentor_credentials, mentors) & _all(mentors, mentees)
+
+
+def mentee_credentials(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """The mentee holds all that the policy asks of mentees."""
+    return _holding(facts, policy.mentee_credentials, mentees) & _all(mentors, mentees)
 
 
 def language(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
@@ -67,6 +69,14 @@ def common_time(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> M
     return np.asarray(facts.common_minutes(mentors, mentees) >= policy.minimum_common_minutes)
 
 
+def seniority_gap(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """The mentor is as far above the mentee as the policy asks. Holds where both seniorities are known."""
+    least, most = gap_limits(policy)
+    above, below = facts.seniority[mentors], facts.seniority[mentees]
+    gap = above - below
+    return np.asarray((above == 0) | (below == 0) | ((gap >= least) & (gap <= most)))
+
+
 def reporting_line(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
     """Neither is the other's manager, within the policy's number of levels."""
     levels = policy.boss_levels
@@ -76,14 +86,25 @@ def reporting_line(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -
     return allowed
 
 
+def same_boss(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
+    """They do not report to the same person, where the policy keeps such people apart."""
+    if policy.same_boss_allowed:
+        return _all(mentors, mentees)
+    boss = facts.managers[mentors, 0]
+    allowed: Mask = (boss == NOBODY) | (boss != facts.managers[mentees, 0])
+    return allowed
+
+
 def block(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
     """Neither has blocked the other."""
     return _not_among(facts, facts.blocked_with, mentors, mentees)
 
 
 def former_match(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
-    """They were never matched before, in whichever roles."""
-    return _not_among(facts, facts.paired_with, mentors, mentees)
+    """They were never matched before, in whichever roles. Where the policy lets former pairs meet again, those
+    are kept apart who are matched now, whose match never began, or of whom one asked to leave it.
+    """
+    return _not_among(facts, facts.apart_from if policy.rematch_former else facts.paired_with, mentors, mentees)
 
 
 def minimum_score(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
@@ -98,7 +119,21 @@ def capacity(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask
     return (facts.free[mentors] > 0) & _all(mentors, mentees)
 
 
-def _not_among(facts: Facts, partners: Callable[[int], set[int]], mentors: Rows, mentees: Rows) -> Mask:
+def gap_limits(policy: Policy) -> tuple[int, int]:
+    """The least and the most steps that a mentor is above a mentee; seniorities are 1 to 10, so 10 is no limit."""
+    least, most = policy.seniority_gap_minimum, policy.seniority_gap_maximum
+    return -_WIDEST_GAP if least is None else least, _WIDEST_GAP if most is None else most
+
+
+def _holding(facts: Facts, wanted: tuple[str, ...], rows: Rows) -> Mask:
+    if not wanted:
+        return np.ones(len(rows), np.bool_)
+    needed = facts.credentials.pack(wanted)
+    held: Mask = ((facts.credentials.words[rows] & needed) == needed).all(axis=1)
+    return held
+
+
+def _not_among(facts: Facts, partners: Callable[[int], Collection[int]], mentors: Rows, mentees: Rows) -> Mask:
     """Pairs that a relation between persons does not join; the relation is asked once, for the side of one row."""
     anchor, others = (mentees[0], mentors) if len(mentees) == 1 else (mentors[0], mentees)
     if len(mentors) > 1 < len(mentees):
@@ -122,9 +157,12 @@ RULES: Final[Sequence[tuple[RuleName, Rule]]] = (
     ("same_person", same_person),
     ("organisation", organisation),
     ("credentials", credentials),
+    ("mentee_credentials", mentee_credentials),
     ("language", language),
     ("common_time", common_time),
+    ("seniority_gap", seniority_gap),
     ("reporting_line", reporting_line),
+    ("same_boss", same_boss),
     ("block", block),
     ("former_match", former_match),
     ("minimum_score", minimum_score),

@@ -30,8 +30,10 @@ FACETS: Final[tuple[FacetName, ...]] = (
     "industry",
     "seniority",
     "common_time",
+    "zone_distance",
 )
 ENOUGH_COMMON_MINUTES: Final = 240  # more common time than this in a week makes no match better
+FARTHEST_MINUTES: Final = 720  # zones that are half a day or more apart are as far apart as zones are counted
 _OVERLAP_UNKNOWN: Final = (1, 4)
 # Quarters by how many steps the mentor is above the mentee, from 10 below to 10 above: best from 1 to 4 above.
 _SENIORITY_QUARTERS: Final = np.array([0] * 10 + [1] + [4] * 4 + [3, 2] + [1] * 4, np.int64)
@@ -110,6 +112,12 @@ def _common_time(facts: Facts, mentors: Rows, mentees: Rows) -> _Fraction:
     return minutes, np.array([ENOUGH_COMMON_MINUTES])
 
 
+def _zone_distance(facts: Facts, mentors: Rows, mentees: Rows) -> _Fraction:
+    """How near to one another their zones are now, by the difference of their offsets from UTC."""
+    apart = np.minimum(np.abs(facts.offset[mentors] - facts.offset[mentees]), FARTHEST_MINUTES)
+    return FARTHEST_MINUTES - apart, np.array([FARTHEST_MINUTES])
+
+
 _VALUE: Final = {
     "skills": _skills,
     "goals": lambda facts, mentors, mentees: _overlap(facts.goals, mentors, mentees),
@@ -119,4 +127,5 @@ _VALUE: Final = {
     "industry": lambda facts, mentors, mentees: _equal(facts.industry, mentors, mentees),
     "seniority": _seniority,
     "common_time": _common_time,
+    "zone_distance": _zone_distance,
 }

@@ -6,7 +6,7 @@ Filter first, then score what is left; the loops over people are in `kernel`. No
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernel
-from .facts import Facts, language, term
+from .facts import language
 from .pool import Pool
-from .rules import RULES
+from .rules import RULES, gap_limits
 from .score import FACETS, SCALE, weight_points
-from .values import Participant, Reason, Shared, Weights
+from .values import NearSkill, Participant, Reason, Shared, Weights
+from .vocabulary import Vocabulary, term
 
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -64,7 +65,7 @@ def best_mentor(pool: Pool, mentee: int) -> Fit | None:
     if not free.count:
         return None
     book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
-    blocked, paired = _kept_from(facts, mentee)
+    blocked, paired = _kept_from(pool, mentee)
     mentor = kernel.find_mentor(facts.table, free.rows, free.count, mentee, book, blocked, paired, points)
     return None if mentor < 0 else Fit(mentor, mentee, tuple(points.tolist()))
 
@@ -81,7 +82,7 @@ def prospects(pool: Pool, mentor: int, places: int) -> Prospects:
     """The first `places` of the waiting mentees who fit: longest waiting first, then better score, then lowest id."""
     facts, waiting = pool.facts, pool.facts.waiting_list
     book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
-    blocked, paired = _kept_from(facts, mentor)
+    blocked, paired = _kept_from(pool, mentor)
     fits, totals, untold = np.empty((3, waiting.count), np.int64)
     taken, told = kernel.find_mentees(
         facts.table, waiting.rows, waiting.count, mentor, book, blocked, paired, points, places, fits, totals, untold
@@ -99,7 +100,7 @@ def why_nobody(pool: Pool, mentee: int) -> tuple[Reason, ...]:
     if not mentors.count:
         return (Reason(rule="no_candidates", removed=0),)
     book, points, removed = _rulebook(pool), np.empty(len(FACETS), np.int64), np.empty(len(RULES), np.int64)
-    blocked, paired = _kept_from(facts, mentee)
+    blocked, paired = _kept_from(pool, mentee)
     kernel.count_reasons(facts.table, mentors.rows, mentors.count, mentee, book, blocked, paired, points, removed)
     return tuple(
         [Reason(rule=name, removed=count) for (name, _), count in zip(RULES, removed.tolist(), strict=True) if count]
@@ -112,7 +113,12 @@ def _rulebook(pool: Pool) -> _Numbers:
     known = pool.rulebook
     if known is not None and known[0] is policy and known[1] is facts.regions:
         return known[2]
-    needed = facts.credentials.pack(policy.mentor_credentials).view(np.int64)  # may reshape the table
+    for credentials in (policy.mentor_credentials, policy.mentee_credentials):  # either may reshape the table
+        facts.credentials.pack(credentials)
+    needed = [
+        facts.credentials.pack(credentials).view(np.int64).tolist()
+        for credentials in (policy.mentor_credentials, policy.mentee_credentials)
+    ]
     book = np.array(
         [
             *facts.regions,
@@ -120,9 +126,12 @@ def _rulebook(pool: Pool) -> _Numbers:
             policy.minimum_common_minutes,
             _ORGANISATIONS[policy.organisations],
             min(policy.boss_levels, kernel.MANAGERS_WIDTH),
+            policy.same_boss_allowed,
+            *gap_limits(policy),
             max(0, math.ceil(policy.minimum_score * SCALE)),
             *weight_points(policy.weights).values(),
-            *needed.tolist(),
+            *needed[0],
+            *needed[1],
         ],
         np.int64,
     )
@@ -130,9 +139,11 @@ def _rulebook(pool: Pool) -> _Numbers:
     return book
 
 
-def _kept_from(facts: Facts, row: int) -> tuple[_Numbers, _Numbers]:
+def _kept_from(pool: Pool, row: int) -> tuple[_Numbers, _Numbers]:
     """Codes of the persons whom blocks, and whom former matches, keep from the row's person."""
-    blocked, paired = facts.blocked_with(row), facts.paired_with(row)
+    facts = pool.facts
+    blocked = facts.blocked_with(row)
+    paired = facts.apart_from(row) if pool.program.policy.rematch_former else facts.paired_with(row)
     return (
         np.array(list(blocked), np.int64) if blocked else _NONE,
         np.array(list(paired), np.int64) if paired else _NONE,
@@ -144,15 +155,26 @@ def common_ground(pool: Pool, mentor: Participant, mentee: Participant) -> Share
     mine, theirs = mentor.profile, mentee.profile
     known = set(map(language, theirs.languages))
     row_of = pool.facts.row_of
+    vocabulary = pool.facts.skills.vocabulary
+    offered = {each.skill: vocabulary.skill(each.skill) for each in mine.offers}
+    wanted = {vocabulary.skill(each.skill): each.skill for each in theirs.wants}
     return Shared(
         languages=tuple(sorted({tag for tag in map(language, mine.languages) if tag in known})),
-        skills=_common([skill.skill for skill in mine.offers], [skill.skill for skill in theirs.wants]),
+        skills=tuple(sorted(tag for tag, skill in offered.items() if skill in wanted)),
+        near_skills=_near(vocabulary, offered, wanted),
         goals=_common(mine.goals, theirs.goals),
         interests=_common(mine.interests, theirs.interests),
         common_minutes=kernel.common_minutes(
             pool.facts.table, row_of[mentor.participant_id], row_of[mentee.participant_id]
         ),
     )
+
+
+def _near(vocabulary: Vocabulary, offered: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[NearSkill, ...]:
+    """What counts as near: of each skill wanted that is not offered itself, what is offered beside it."""
+    left = wanted.keys() - set(offered.values())
+    found = [(tag, near) for tag, skill in offered.items() for near, _ in vocabulary.near(skill) if near in left]
+    return tuple(NearSkill(offered=tag, wanted=wanted[near]) for tag, near in sorted(found))
 
 
 def _common(mine: Iterable[str], theirs: Iterable[str]) -> tuple[str, ...]:

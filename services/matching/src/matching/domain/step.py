@@ -131,6 +131,7 @@ class Step:
             # It is for the page where the mentor answers.
             shared=search.common_ground(pool, mentor, mentee) if policy.mentor_consent else Shared(),
             policy_version=policy.version,
+            again=policy.rematch_former and pool.facts.were_paired(mentor.person_id, mentee.person_id),
             waiting_since=since,
             proposed_at=now,
             expires_at=now + timedelta(days=policy.proposal_days) if policy.mentor_consent else None,
@@ -170,6 +171,19 @@ class Step:
                 self.seek_again(match.mentee.participant_id, since)
         for mentor_id in sorted({match.mentor.participant_id for match in ended}):
             self.offer(mentor_id)
+        if self.pool.program.policy.rematch_former:
+            self.reconsider({side.person_id for match in ended for side in (match.mentor, match.mentee)})
+
+    def reconsider(self, person_ids: Iterable[UUID]) -> None:
+        """Persons who were kept apart may meet again: those of them who wait seek, those who mentor are offered."""
+        people = [each for person_id in sorted(person_ids) for each in self.pool.participants_of(person_id)]
+        waiting = [
+            self.pool.waiting[each.participant_id] for each in people if each.participant_id in self.pool.waiting
+        ]
+        for entry in sorted(waiting, key=place_in_queue):
+            self.seek(entry.participant_id, entry.since)
+        for each in people:
+            self.offer(each.participant_id)
 
     def seek_again(self, participant_id: UUID, since: datetime) -> None:
         """Seek, if they are still here, still a mentee, and without a match."""

@@ -18,22 +18,24 @@ RuleName = Literal[
     "same_person",
     "organisation",
     "credentials",
+    "mentee_credentials",
     "language",
     "common_time",
+    "seniority_gap",
     "reporting_line",
+    "same_boss",
     "block",
     "former_match",
     "minimum_score",
     "capacity",
-    "seniority_gap",
-    "same_boss",
-    "mentee_credentials",
     "next_round",
     "no_request",
     "better_used_elsewhere",
     "awaits_circle",
 ]
-FacetName = Literal["skills", "goals", "interests", "values", "style", "industry", "seniority", "common_time"]
+FacetName = Literal[
+    "skills", "goals", "interests", "values", "style", "industry", "seniority", "common_time", "zone_distance"
+]
 Status = Literal["proposed", "confirmed", "ended"]
 EndReason = Literal[
     "declined",
@@ -200,6 +202,31 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkillLink:
+    """Two skills that are near: `to_skill` is the wider one, the parent, or the two are related."""
+
+    skill: str
+    kind: Literal["parent", "related"]
+    to_skill: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnVocabulary:
+    """The links of skills that a program configured. Version 0: none."""
+
+    version: int = 0
+    links: tuple[SkillLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearSkill:
+    """A skill that is offered and one near to it that is wanted, each in its owner's words."""
+
+    offered: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One pool of people under one policy."""
 
@@ -218,6 +245,7 @@ class Shared:
 
     languages: tuple[str, ...] = ()
     skills: tuple[str, ...] = ()
+    near_skills: tuple[NearSkill, ...] = ()
     goals: tuple[str, ...] = ()
     interests: tuple[str, ...] = ()
     common_minutes: int = 0
@@ -236,8 +264,9 @@ class Side:
 class Match:
     """A mentor and a mentee. It holds `slot` of the mentor's capacity until it has ended.
 
-    `capacity` is the capacity in force when the slot was taken; it may have been lowered since. `waiting_since` is when
-    the mentee's wait had begun: should the proposal fall through, that is their place in the queue again.
+    `again`: their persons were matched in this program before, and the policy let them meet again. `capacity` is the
+    capacity in force when the slot was taken; it may have been lowered since. `waiting_since` is when the mentee's wait
+    had begun: should the proposal fall through, that is their place in the queue again.
     """
 
     match_id: UUID
@@ -251,6 +280,7 @@ class Match:
     shared: Shared
     policy_version: int
     round_id: UUID | None = None
+    again: bool = False
     waiting_since: datetime
     proposed_at: datetime
     expires_at: datetime | None = None

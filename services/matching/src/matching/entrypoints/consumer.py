@@ -24,6 +24,7 @@ Routes: TypeAlias = Mapping[type[Value], Callable[[Pools, Event[Any]], Sequence[
 
 REGISTRATIONS: Final[Routes] = {
     events.ProgramConfigured: handlers.on_program_configured,
+    events.VocabularyConfigured: handlers.on_vocabulary_configured,
     events.ParticipantRegistered: handlers.on_participant_registered,
     events.ParticipantUpdated: handlers.on_participant_updated,
     events.ParticipantWithdrawn: handlers.on_participant_withdrawn,

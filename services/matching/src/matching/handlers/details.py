@@ -14,9 +14,14 @@ from uuid import UUID
 
 import msgspec
 
-from matching.domain.values import Hours, Participant, Policy, Program, Role, Terms
+from matching.domain.values import Hours, OwnVocabulary, Participant, Policy, Program, Role, Terms
 from mentorstream_events import values as wire
-from mentorstream_events.registrations import ParticipantRegistered, ParticipantUpdated, ProgramConfigured
+from mentorstream_events.registrations import (
+    ParticipantRegistered,
+    ParticipantUpdated,
+    ProgramConfigured,
+    VocabularyConfigured,
+)
 from mentorstream_runtime.database import as_driver_id
 
 T = TypeVar("T")
@@ -37,6 +42,11 @@ def program_of(data: ProgramConfigured) -> Program:
         policy=_same(data.policy, Policy),
         terms=_same(data.terms, Terms),
     )
+
+
+def vocabulary_of(data: VocabularyConfigured) -> OwnVocabulary:
+    """The program's own vocabulary, as the domain knows it."""
+    return _same(data, OwnVocabulary)
 
 
 def participant_of(data: ParticipantRegistered | ParticipantUpdated, time: datetime) -> Participant:

@@ -31,13 +31,14 @@ from mentorstream_events.registrations import (
     ProposalDeclined,
     RematchRequested,
     ReportingLineChanged,
+    VocabularyConfigured,
 )
 from mentorstream_runtime.database import as_driver_id
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing
 
 from .decisions import tell
-from .details import line_of, participant_of, program_of
+from .details import line_of, participant_of, program_of, vocabulary_of
 
 log = structlog.get_logger(__name__)
 _AboutMatch: TypeAlias = ProposalAccepted | ProposalDeclined | ExpireProposal | EndMatch
@@ -66,6 +67,13 @@ def on_program_configured(pools: Pools, event: Event[ProgramConfigured]) -> list
         pools.add(pool)
         return []
     return tell(pool, event, arrivals.configure(pool, event.time, _new_match_id(event), program))
+
+
+def on_vocabulary_configured(pools: Pools, event: Event[VocabularyConfigured]) -> list[Outgoing]:
+    """Other skills count as near, where the program's policy uses its own vocabulary."""
+    pool = _pool_of(pools, event.data.program_id)
+    own = vocabulary_of(event.data)
+    return tell(pool, event, arrivals.configure_vocabulary(pool, event.time, _new_match_id(event), own))
 
 
 def on_participant_registered(pools: Pools, event: Event[ParticipantRegistered]) -> list[Outgoing]:

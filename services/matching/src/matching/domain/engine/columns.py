@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..facts import Facts, Rows, TagSets, term
+from .. import rules
+from ..facts import Facts, Rows, TagSets
 from ..score import FACETS, weight_points
 from ..values import Policy
 from .market import Flags, Ints
@@ -23,6 +24,7 @@ from .market import Flags, Ints
 Bits: TypeAlias = npt.NDArray[np.uint64]
 
 LEVELS: Final = 5
+_AT_ONCE: Final = 4096
 
 
 class Mentors(NamedTuple):
@@ -35,6 +37,7 @@ class Mentors(NamedTuple):
     person: Ints
     organisation: Ints
     seniority: Ints
+    offset: Ints
     style: Ints
     industry: Ints
     managers: Ints
@@ -52,11 +55,16 @@ class Mentors(NamedTuple):
 
 
 class Mentees(NamedTuple):
-    """Columns of the mentees: two-dimensional ones are mentees by words. `barred`: persons each must not meet."""
+    """Columns of the mentees: two-dimensional ones are mentees by words. `barred`: persons each must not meet.
 
+    `allowed`: meets what the policy asks of each mentee alone.
+    """
+
+    allowed: Flags
     person: Ints
     organisation: Ints
     seniority: Ints
+    offset: Ints
     style: Ints
     industry: Ints
     managers: Ints
@@ -98,19 +106,22 @@ class Columns:
 
 
 def columns_of(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Columns:
-    """Copy those rows of the facts. What the policy asks of every mentor by themselves is decided here."""
-    needed = facts.credentials.pack(map(term, policy.mentor_credentials))
-    held = facts.credentials.words[mentors] & needed == needed
-    barred = [sorted(facts.blocked_with(int(row)) | facts.paired_with(int(row))) for row in mentees]
+    """Copy those rows of the facts. What the policy asks of everybody by themselves is decided here."""
+    nobody = np.zeros(0, np.intp)
+    former = facts.apart_from if policy.rematch_former else facts.paired_with
+    barred = [sorted(facts.blocked_with(int(row)) | former(int(row))) for row in mentees]
     start = np.zeros(len(mentees) + 1, np.int64)
     np.cumsum([len(persons) for persons in barred], out=start[1:])
-    offered, wanted = facts.skills.levels(mentors)[0], facts.skills.levels(mentees)[1]
+    wanted = facts.skills.levels(mentees)[1]
+    asked = np.flatnonzero(wanted.any(axis=0))  # what nobody wants is worth nothing to anybody
+    offered = facts.skills.offers[mentors[:, None], asked]
     return Columns(
         Mentors(
-            allowed=facts.mentor[mentors] & held.all(axis=1),
+            allowed=facts.mentor[mentors] & rules.credentials(facts, policy, mentors, nobody),
             person=facts.person[mentors],
             organisation=facts.organisation[mentors],
             seniority=facts.seniority[mentors],
+            offset=facts.offset[mentors],
             style=facts.style[mentors],
             industry=facts.industry[mentors],
             managers=_turned(facts.managers[mentors]),
@@ -127,15 +138,17 @@ def columns_of(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Co
             tie=facts.id_low[mentors] ^ facts.id_high[mentors],
         ),
         Mentees(
+            allowed=rules.mentee_credentials(facts, policy, nobody, mentees),
             person=facts.person[mentees],
             organisation=facts.organisation[mentees],
             seniority=facts.seniority[mentees],
+            offset=facts.offset[mentees],
             style=facts.style[mentees],
             industry=facts.industry[mentees],
             managers=facts.managers[mentees],
             hours=facts.hours[mentees],
             languages=_tags(facts.languages, mentees),
-            wants=as_runs(wanted),
+            wants=as_runs(wanted[:, asked]),
             wanted=facts.skills.wanted[mentees],
             goals=_tags(facts.goals, mentees),
             goal_count=facts.goals.sizes[mentees],
@@ -150,23 +163,18 @@ def columns_of(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Co
     )
 
 
-def terms_of(
-    policy: Policy,
-    *,
-    scale: int,
-    apart_under_one_boss: bool = False,
-    seniority_gap: tuple[int, int] = (-10, 10),
-) -> Terms:
+def terms_of(policy: Policy, *, scale: int) -> Terms:
     """The policy as numbers. `scale`: points of a full score. The gap holds where both seniorities are known."""
     points = weight_points(policy.weights)
+    least, most = rules.gap_limits(policy)
     return Terms(
         share_language=policy.share_language,
         minimum_minutes=policy.minimum_common_minutes,
         organisations=("any", "same", "other").index(policy.organisations),
         boss_levels=policy.boss_levels,
-        apart_under_one_boss=apart_under_one_boss,
-        minimum_gap=seniority_gap[0],
-        maximum_gap=seniority_gap[1],
+        apart_under_one_boss=not policy.same_boss_allowed,
+        minimum_gap=least,
+        maximum_gap=most,
         # The rule is points >= minimum * scale, over numbers that may be no whole points.
         minimum_points=int(np.ceil(policy.minimum_score * scale)) if policy.minimum_score > 0 else -1,
         weights=np.array([points[name] for name in FACETS], np.int64),
@@ -175,12 +183,15 @@ def terms_of(
 
 def as_runs(levels: npt.NDArray[np.uint8]) -> Bits:
     """Levels 0 to 5 by row and skill as runs of five bits each, packed into words."""
-    runs = levels[:, :, None] > np.arange(LEVELS, dtype=np.uint8)
-    flat = runs.reshape(len(levels), levels.shape[1] * LEVELS)
-    words = max(1, -(-flat.shape[1] // 64))
-    padded = np.zeros((len(levels), words * 64), np.bool_)
-    padded[:, : flat.shape[1]] = flat
-    return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+    rows, bits = len(levels), levels.shape[1] * LEVELS
+    words = max(1, -(-bits // 64))
+    packed = np.zeros((rows, words), np.uint64)
+    for low in range(0, rows, _AT_ONCE):  # a bit is a byte until it is packed
+        part = levels[low : low + _AT_ONCE]
+        padded = np.zeros((len(part), words * 64), np.bool_)
+        padded[:, :bits] = (part[:, :, None] > np.arange(LEVELS, dtype=np.uint8)).reshape(len(part), bits)
+        packed[low : low + _AT_ONCE] = np.packbits(padded, axis=1, bitorder="little").view("<u8")
+    return packed
 
 
 def _tags(tags: TagSets, rows: Rows) -> Bits:

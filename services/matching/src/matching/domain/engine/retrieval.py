@@ -26,6 +26,7 @@ from .market import Flags, Ints, Market, Places
 _BLOCK: Final = 2048
 _GROUP: Final = 64
 _ENOUGH_MINUTES: Final = 240
+_FARTHEST_MINUTES: Final = 720
 _SLOT_MINUTES: Final = 15
 _NOBODY: Final = -1
 _QUARTERS: Final = np.array([0] * 10 + [1] + [4] * 4 + [3, 2] + [1] * 4, np.int64)
@@ -126,6 +127,10 @@ def _score(o: Mentors, e: Mentees, weights: Ints, i: int, picked: Places, slots:
         above, below = o.seniority[picked[at]], e.seniority[i]
         known = above > 0 and below > 0
         out[at] += weights[6] * _QUARTERS[above - below + 10] // 4 if known else weights[6] // 2
+    if weights[8]:
+        for at in range(len(picked)):
+            apart = min(abs(o.offset[picked[at]] - e.offset[i]), _FARTHEST_MINUTES)
+            out[at] += weights[8] * (_FARTHEST_MINUTES - apart) // _FARTHEST_MINUTES
     _add_overlap(weights[0], e.wants[i], e.wanted[i], o.offers, o.offered, False, picked, out)
     _add_overlap(weights[1], e.goals[i], e.goal_count[i], o.goals, o.goal_count, True, picked, out)
     _add_overlap(weights[2], e.interests[i], e.interest_count[i], o.interests, o.interest_count, True, picked, out)
@@ -275,6 +280,8 @@ def _best(
         for low in range(0, total, _BLOCK):
             high = min(low + _BLOCK, total)
             for i in range(group, until):
+                if not e.allowed[i]:
+                    continue
                 _strike(o, e, t, i, low, high, may, slots)
                 left = 0
                 for at in range(high - low):
