@@ -77,7 +77,32 @@ CREATE TABLE coordinator_request (
 SELECT protect('coordinator_request');
 SELECT protect_owned('coordinator_request');
 
+-- What coordinators changed of a drafted round, in the order of `position`; undone ones stay. It takes effect when the
+-- round is published. The consumer neither reads nor writes it.
+CREATE TABLE draft_edit (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    round_id uuid NOT NULL,
+    program_id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('remove', 'add')),
+    mentor_id uuid NOT NULL,
+    mentee_id uuid NOT NULL,
+    key_lookup text NOT NULL,
+    edited_at timestamptz NOT NULL,
+    undone boolean NOT NULL DEFAULT false
+);
+-- A mentee's draft is taken out once, and one other pair is put in for them.
+CREATE UNIQUE INDEX draft_edit_once ON draft_edit (round_id, mentee_id, kind) WHERE NOT undone;
+SELECT protect('draft_edit');
+SELECT protect_owned('draft_edit');
+DO $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SEQUENCE draft_edit_position_seq TO %I',
+                   'mentorstream_' || current_schema() || '_worker');
+END
+$$;
+
 -- migrate:down
+DROP TABLE draft_edit;
 DROP TABLE coordinator_request;
 DROP POLICY api_sees_owned_programs ON waiting;
 DROP POLICY api_sees_owned_programs ON match;

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
 import pytest
+from tests.integration.matching.callers import caller
 from tests.integration.matching.running import (
     ALPHA,
     BETA,
@@ -21,40 +19,11 @@ from tests.integration.matching.running import (
     participant_id,
 )
 
-from matching.adapters.coordinator_keys import KeyRole, add_key, revoke_key
 from mentorstream_events.matches import MatchConfirmed, MatchEnded
 from mentorstream_events.registrations import EndMatch
 from mentorstream_events.values import Skill
-from mentorstream_runtime.database import load_queries
 
 HERE = f"/v1/programs/{PROGRAM}"
-
-
-@dataclass
-class Caller:
-    """Somebody with a key."""
-
-    service: MatchingService
-    key: str
-    lookup: str
-
-    async def get(self, path: str, **query: Any) -> Any:
-        return await self.service.client.get(path, params=query, headers=self.headers)
-
-    async def post(self, path: str, json: Any = None) -> Any:
-        return await self.service.client.post(path, json=json, headers=self.headers)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"}
-
-
-async def caller(service: MatchingService, organisation_id: UUID, role: KeyRole = "coordinator") -> Caller:
-    import matching
-
-    queries = load_queries(str(matching.__file__))
-    made = await add_key(service.process.runtime.pool, queries, organisation_id, role, "a test")
-    return Caller(service, made.key, made.lookup)
 
 
 @pytest.fixture
@@ -200,8 +169,6 @@ async def test_ending_a_match_is_asked_once(service: MatchingService, running: M
 
 
 async def test_a_key_that_is_none_opens_nothing(service: MatchingService, running: MatchConfirmed) -> None:
-    import matching
-
     known = await caller(service, ALPHA)
     wrong = [
         {},
@@ -217,8 +184,7 @@ async def test_a_key_that_is_none_opens_nothing(service: MatchingService, runnin
     assert (await known.get(HERE)).status_code == 200
     (used,) = await service.rows("SELECT last_used_at IS NOT NULL AS used FROM coordinator_key")
     assert used["used"]
-    queries = load_queries(str(matching.__file__))
-    await revoke_key(service.process.runtime.pool, queries, known.lookup)
+    await known.revoke()
     assert (await known.get(HERE)).status_code == 401
 
 

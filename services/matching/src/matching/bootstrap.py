@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matching import metrics
+from matching.adapters.coordinated_rounds import CoordinatedRounds
 from matching.adapters.coordination import Coordination
 from matching.adapters.coordinator_keys import CoordinatorKeys
 from matching.adapters.coordinator_requests import CoordinatorRequests
@@ -15,9 +16,10 @@ from matching.adapters.restoring import PoolRestorer
 from matching.domain import kernel
 from matching.entrypoints.consumer import RegistrationsHandler
 from matching.entrypoints.coordinator_api import CoordinatorApi
-from matching.entrypoints.desk import Desk
+from matching.entrypoints.desk import Asker, Desk, Look
 from matching.entrypoints.http import Mentors, build_api
 from matching.entrypoints.pages import ProposalPages
+from matching.entrypoints.review import Reviews
 from matching.settings import MatchingSettings
 from mentorstream_runtime.database import load_queries
 from mentorstream_runtime.process import Parts, Runtime
@@ -39,13 +41,11 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
         return RegistrationsHandler(pools)
 
     copies = PoolCopies(runtime.pool, queries, limit_people=settings.look_limit_people)
-    desk = Desk(
-        runtime,
-        Coordination(runtime.api_pool, queries),
-        copies,
-        CoordinatorRequests(runtime.pool, queries, runtime.write),
-    )
-    coordinators = CoordinatorApi(CoordinatorKeys(runtime.api_pool, queries), desk)
+    reads, look = Coordination(runtime.api_pool, queries), Look(copies)
+    ask = Asker(runtime, CoordinatorRequests(runtime.pool, queries, runtime.write))
+    desk = Desk(reads, look, ask)
+    reviews = Reviews(reads, CoordinatedRounds(runtime.pool, runtime.api_pool, queries), look, ask)
+    coordinators = CoordinatorApi(CoordinatorKeys(runtime.api_pool, queries), desk, reviews)
     return Parts(
         readers={"registrations": new_handler},
         timers=[

@@ -21,7 +21,7 @@ from .coordinator_keys import Coordinator
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Pool
 
-Kind = Literal["end"]
+Kind = Literal["end", "run", "publish", "discard", "request_mentors"]
 
 
 class CoordinatorRequests:

@@ -6,7 +6,6 @@ the outbox.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -21,6 +20,8 @@ from mentorstream_runtime.keys import Unauthenticated, bearer_key
 
 from . import coordinator_answers as answers
 from .desk import Desk
+from .review import Reviews
+from .review_api import Limit, add_reviews, cursor, position
 
 DESCRIPTION: Final = """
 Pages that people open from signed links, the page of coordinators at `/coordinate`, and the API for coordinators.
@@ -37,10 +38,6 @@ shows in later reads. The same request again is not asked twice.
 
 **Lists** come in pages: `limit` entries, and `next` to pass as `after`.
 """
-_MOST: Final = 200
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-Limit = Annotated[int, Query(ge=1, le=_MOST, description="Most entries of one page.")]
 After = Annotated[UUID | None, Query(description="The `next` of the page before.")]
 
 
@@ -55,15 +52,19 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
     429: _problem("Too many requests without a valid key came from this address; see `Retry-After`."),
     503: _problem("Something that is needed is away; see `Retry-After`."),
 }
-_ACTING: Final[dict[int | str, dict[str, Any]]] = {403: _problem("This key may not do this.")}
+_ACTING: Final[dict[int | str, dict[str, Any]]] = {
+    403: _problem("This key may not do this."),
+    409: _problem("Things are not so that this could be done; `detail` says how they are."),
+}
 
 
 class CoordinatorApi:
     """Adds the routes to an application."""
 
-    def __init__(self, keys: CoordinatorKeys, desk: Desk) -> None:
+    def __init__(self, keys: CoordinatorKeys, desk: Desk, reviews: Reviews) -> None:
         self._keys = keys
         self._desk = desk
+        self._reviews = reviews
 
     def add_to(self, app: FastAPI) -> None:
         """All routes, and the answers to those who are nobody."""
@@ -72,6 +73,7 @@ class CoordinatorApi:
         router = APIRouter(prefix="/v1", responses=_COMMON, dependencies=[bearer])
         self._add_reads(router)
         self._add_matches(router)
+        add_reviews(router, self._reviews, self._who, _ACTING)
         app.include_router(router)
         app.add_exception_handler(Unauthenticated, _on_unauthenticated)
         app.add_exception_handler(TooManyAttempts, _on_too_many)
@@ -102,9 +104,11 @@ class CoordinatorApi:
         ) -> answers.WaitlistAnswer:
             """Longest first. Reasons are as of the last look at the whole pool."""
             who = await self._who(request)
-            found = await self._desk.waitlist(who, program_id, _position(after), limit + 1)
+            found = await self._desk.waitlist(who, program_id, position(after), limit + 1)
             items = found[:limit]
-            return answers.WaitlistAnswer(items, _cursor(items[-1]) if len(found) > limit else None)
+            return answers.WaitlistAnswer(
+                items, cursor(items[-1].since, items[-1].participant_id) if len(found) > limit else None
+            )
 
     def _add_matches(self, router: APIRouter) -> None:
         @router.get("/programs/{program_id}/matches", summary="Matches")
@@ -138,7 +142,7 @@ class CoordinatorApi:
             "/programs/{program_id}/matches/{match_id}/end",
             status_code=202,
             summary="End a match",
-            responses={**_ACTING, 409: _problem("The match has ended.")},
+            responses=_ACTING,
         )
         async def end_match(request: Request, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
             """Its people look again, if they still want to; meetings are cancelled."""
@@ -148,20 +152,6 @@ class CoordinatorApi:
 def source_of(request: Request) -> str:
     """Where a request comes from, for counting failed attempts: the other end of the connection."""
     return "" if request.client is None else request.client.host
-
-
-def _cursor(entry: answers.WaitingAnswer) -> str:
-    return f"{(entry.since - _EPOCH) // _MICROSECOND}.{entry.participant_id}"
-
-
-def _position(after: str | None) -> tuple[datetime, UUID] | None:
-    if after is None:
-        return None
-    microseconds, _, participant_id = after.partition(".")
-    try:
-        return _EPOCH + int(microseconds) * _MICROSECOND, UUID(participant_id)
-    except (ValueError, OverflowError):
-        raise Problem(422, "The request is not valid", "after: expected the next of a page before") from None
 
 
 async def _on_unauthenticated(_request: Request, error: Exception) -> Response:

@@ -15,13 +15,14 @@ from uuid import UUID, uuid5
 from matching import metrics
 from matching.adapters.coordination import Coordination, SeenProgram
 from matching.adapters.coordinator_keys import Coordinator
-from matching.adapters.coordinator_requests import CoordinatorRequests
+from matching.adapters.coordinator_requests import CoordinatorRequests, Kind
 from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
 from matching.domain import explaining
 from matching.domain.explaining import Why, WhyNot
 from matching.domain.pool import Pool
 from matching.domain.values import Match
 from matching.settings import MatchingSettings
+from mentorstream_events import Value
 from mentorstream_events.registrations import EndMatch
 from mentorstream_runtime.http import Problem, unavailable
 from mentorstream_runtime.process import Runtime
@@ -32,20 +33,59 @@ from . import coordinator_answers as answers
 ResultT = TypeVar("ResultT")
 
 
+class Asker:
+    """Asks `registrations` for coordinators, each thing once."""
+
+    def __init__(self, runtime: Runtime[MatchingSettings], requests: CoordinatorRequests) -> None:
+        self._runtime = runtime
+        self._requests = requests
+
+    async def now(self) -> datetime:
+        """Business time."""
+        return await self._runtime.clock.now()
+
+    async def __call__(
+        self, who: Coordinator, kind: Kind, program_id: UUID, subject_id: UUID, request: Value, request_id: UUID
+    ) -> answers.AskedAnswer:
+        """Ask, unless that was asked before under this request id."""
+        asked = await self._requests.ask(
+            who,
+            kind,
+            program_id,
+            subject_id,
+            request,
+            request_id=request_id,
+            now=await self.now(),
+            traceparent=current_traceparent(),
+        )
+        self._runtime.wake()
+        metrics.COORDINATOR_REQUESTS.labels(kind).inc(asked)
+        return answers.AskedAnswer(request_id, repeated=not asked)
+
+
+class Look:
+    """Looks at a whole pool, or says why not."""
+
+    def __init__(self, copies: PoolCopies) -> None:
+        self._copies = copies
+
+    async def __call__(self, program_id: UUID, ask: Callable[[Pool], ResultT]) -> ResultT:
+        """What `ask` answers about the pool, off the event loop."""
+        try:
+            return await self._copies.look(program_id, ask)
+        except TooLarge as error:
+            raise Problem(422, "This program is too large to be looked at whole", str(error)) from None
+        except Busy:
+            raise unavailable("Others are being answered; try again in a moment.") from None
+
+
 class Desk:
     """Serves coordinators. Every method raises Problem for what the caller may not do or see."""
 
-    def __init__(
-        self,
-        runtime: Runtime[MatchingSettings],
-        reads: Coordination,
-        copies: PoolCopies,
-        requests: CoordinatorRequests,
-    ) -> None:
-        self._runtime = runtime
+    def __init__(self, reads: Coordination, look: Look, ask: Asker) -> None:
         self._reads = reads
-        self._copies = copies
-        self._requests = requests
+        self._look = look
+        self._ask = ask
 
     async def programs(self, who: Coordinator, after: UUID | None, limit: int) -> Sequence[SeenProgram]:
         """Programs that the organisation takes part in."""
@@ -54,7 +94,7 @@ class Desk:
     async def program(self, who: Coordinator, program_id: UUID) -> SeenProgram:
         """One of them."""
         found = await self._reads.program(who.organisation_id, program_id)
-        return found if found is not None else _not_there("program")
+        return found if found is not None else not_there("program")
 
     async def glance(self, who: Coordinator, program_id: UUID) -> answers.GlanceAnswer:
         """A pool in figures."""
@@ -83,7 +123,7 @@ class Desk:
         """Why two were matched and, if asked, why not another mentor."""
         match = await self._match(who, program_id, match_id)
         if other_id is not None and not await self._reads.seen(who.organisation_id, program_id, [other_id]):
-            _not_there("participant")
+            not_there("participant")
 
         def ask(pool: Pool) -> tuple[Why, WhyNot | None, int] | None:
             try:
@@ -105,43 +145,24 @@ class Desk:
 
     async def end(self, who: Coordinator, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
         """Ask for a match to end."""
-        _must_act(who)
+        must_act(who)
         match = await self._match(who, program_id, match_id)
         if match.status == "ended":
             raise Problem(409, "This match has ended", "There is nothing left to end.")
-        request_id = uuid5(match_id, "end")
         request = EndMatch(program_id=program_id, match_id=match_id, reason="coordinator")
-        asked = await self._requests.ask(
-            who,
-            "end",
-            program_id,
-            match_id,
-            request,
-            request_id=request_id,
-            now=await self._runtime.clock.now(),
-            traceparent=current_traceparent(),
-        )
-        self._runtime.wake()
-        metrics.COORDINATOR_REQUESTS.labels("end").inc(asked)
-        return answers.AskedAnswer(request_id, repeated=not asked)
+        return await self._ask(who, "end", program_id, match_id, request, uuid5(match_id, "end"))
 
     async def _match(self, who: Coordinator, program_id: UUID, match_id: UUID) -> Match:
         found = await self._reads.match(who.organisation_id, program_id, match_id)
-        return found if found is not None else _not_there("match")
-
-    async def _look(self, program_id: UUID, ask: Callable[[Pool], ResultT]) -> ResultT:
-        try:
-            return await self._copies.look(program_id, ask)
-        except TooLarge as error:
-            raise Problem(422, "This program is too large to be looked at whole", str(error)) from None
-        except Busy:
-            raise unavailable("Others are being answered; try again in a moment.") from None
+        return found if found is not None else not_there("match")
 
 
-def _must_act(who: Coordinator) -> None:
+def must_act(who: Coordinator) -> None:
+    """Raises Problem for a key that may only look."""
     if not who.may_act:
         raise Problem(403, "This key may only look", "Acting needs a key with the role coordinator.")
 
 
-def _not_there(what: str) -> NoReturn:
+def not_there(what: str) -> NoReturn:
+    """Raises Problem for what does not exist, or not for the caller: both sound the same."""
     raise Problem(404, f"There is no such {what}", "It does not exist, or not for your organisation.")
