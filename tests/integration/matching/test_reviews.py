@@ -28,10 +28,15 @@ ROUNDS = f"/v1/programs/{PROGRAM}/rounds"
 
 
 async def drafted(service: MatchingService, *pairs: tuple[str, str]) -> UUID:
-    """A drafted round as it is stored."""
+    """A drafted round as it is stored; everybody waits."""
     round_id = uuid4()
     figures = {"value": 1.5, "upper_bound": 1.6, "gap": 0.0625, "blocking_pairs": 0, "matched": 2, "dropped": 0}
     async with transaction(service.process.runtime.pool) as connection:
+        await connection.execute("DELETE FROM match")
+        await connection.execute(
+            "INSERT INTO waiting SELECT program_id, participant_id, organisation_id, joined_at, '[]' FROM participant"
+            " WHERE details -> 'roles' ? 'mentee' ON CONFLICT DO NOTHING"
+        )
         await connection.execute(
             "INSERT INTO round (round_id, program_id, status, asked_by, objective, policy_version, seed, requested_at,"
             " completed_at, participants, input_digest, result_digest, figures)"
