@@ -57,6 +57,7 @@ CREATE TABLE match (
     policy_version int NOT NULL,
     round_id uuid, -- the round that made the pair; null where no round did
     again boolean NOT NULL DEFAULT false, -- these two were matched before
+    requested boolean NOT NULL DEFAULT false, -- the mentee chose this mentor
     waiting_since timestamptz NOT NULL,
     proposed_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -71,15 +72,21 @@ CREATE TABLE match (
 );
 -- A mentor's slot holds one live match, so with slot < capacity no match is made above the capacity in force.
 CREATE UNIQUE INDEX match_slot ON match (program_id, mentor_id, slot) WHERE status <> 'ended';
-CREATE UNIQUE INDEX match_of_mentee ON match (program_id, mentee_id) WHERE status <> 'ended';
+-- A mentee has one match, or one proposal, or several open ones to mentors whom they chose, one to each.
+CREATE UNIQUE INDEX match_of_mentee ON match (
+    program_id,
+    mentee_id,
+    (CASE WHEN requested AND status = 'proposed' THEN mentor_id ELSE '00000000-0000-0000-0000-000000000000' END)
+) WHERE status <> 'ended';
 -- Two persons are matched once in a program, whoever of them was the mentor and however it ended; where the policy lets
--- former pairs meet again, not twice at a time.
+-- former pairs meet again, not twice at a time. Who was only asked because a mentee chose them was not matched: whether
+-- they may be asked again depends on how it ended, and matching knows.
 CREATE UNIQUE INDEX match_once ON match (
     program_id, least(mentor_person_id, mentee_person_id), greatest(mentor_person_id, mentee_person_id)
-) WHERE NOT again;
+) WHERE NOT again AND (NOT requested OR confirmed_at IS NOT NULL);
 CREATE UNIQUE INDEX match_again_once ON match (
     program_id, least(mentor_person_id, mentee_person_id), greatest(mentor_person_id, mentee_person_id)
-) WHERE again AND status <> 'ended';
+) WHERE again AND status <> 'ended' AND (NOT requested OR confirmed_at IS NOT NULL);
 CREATE INDEX match_expires_at ON match (expires_at) WHERE status = 'proposed';
 CREATE INDEX match_ends_at ON match (ends_at) WHERE status = 'confirmed';
 

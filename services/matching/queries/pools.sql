@@ -20,6 +20,9 @@ SELECT * FROM match WHERE program_id = ANY($1::uuid[]);
 -- name: load_waiting
 SELECT * FROM waiting WHERE program_id = ANY($1::uuid[]);
 
+-- name: load_choices
+SELECT * FROM choice WHERE program_id = ANY($1::uuid[]);
+
 -- name: save_programs
 INSERT INTO program (program_id, organisation_id, title, kind, policy, terms, now, revision)
 SELECT program_id, organisation_id, title, kind, policy::jsonb, terms::jsonb, now, revision
@@ -70,3 +73,13 @@ FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[])
     AS row (program_id, participant_id, organisation_id, since, reasons)
 ON CONFLICT (program_id, participant_id) DO UPDATE SET
     organisation_id = excluded.organisation_id, since = excluded.since, reasons = excluded.reasons;
+
+-- name: save_choices
+INSERT INTO choice (program_id, participant_id, organisation_id, number, mentors)
+SELECT program_id, participant_id, organisation_id, number,
+       ARRAY(SELECT each.value::uuid FROM jsonb_array_elements_text(mentors::jsonb) WITH ORDINALITY AS each (value, place)
+             ORDER BY place)
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[])
+    AS row (program_id, participant_id, organisation_id, number, mentors)
+ON CONFLICT (program_id, participant_id) DO UPDATE SET
+    organisation_id = excluded.organisation_id, number = excluded.number, mentors = excluded.mentors;

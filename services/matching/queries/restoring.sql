@@ -15,3 +15,10 @@ SELECT asked.match_id, asked.kind, asked.answer FROM request_asked AS asked JOIN
 WHERE program_id = $1 AND ((asked.kind IN ('answer', 'expire') AND status = 'proposed')
                            OR (asked.kind = 'end' AND status = 'confirmed' AND asked.due_at = ends_at))
 ORDER BY asked.asked_at, asked.match_id;
+
+-- name: load_choices_asked
+-- Lists that mentees handed in and that were not decided on: they may be lost.
+SELECT asked.participant_id, asked.mentors FROM choice_asked AS asked
+LEFT JOIN choice USING (program_id, participant_id)
+WHERE asked.program_id = $1 AND asked.number > coalesce(choice.number, 0)
+ORDER BY asked.asked_at, asked.participant_id;

@@ -29,6 +29,7 @@ FAULTY: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "a least size above the usual most": ({"matching": "review", "circle_minimum": 9}, "group", ["circle_minimum"]),
     "a most below the usual least": ({"matching": "review", "circle_maximum": 2}, "group", ["circle_maximum"]),
     "groups on arrival": ({}, "group", ["matching"]),
+    "peers on request": ({"matching": "on_request"}, "peer", ["matching"]),
     "gaps upside down": (
         {"seniority_gap_minimum": 3, "seniority_gap_maximum": -1},
         "formal",

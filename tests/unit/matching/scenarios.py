@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from matching.domain.pool import Pool
-from matching.domain.values import Match
+from matching.domain.values import Match, Matching
 from matching.entrypoints.consumer import REGISTRATIONS
 from mentorstream_events import Event, SequenceNumber, Value, contract_of, derived_id
 from mentorstream_events import registrations as events
@@ -56,9 +56,10 @@ class History:
 
 
 class Draw:
-    """Draws a history, event by event. `step` says what was just decided."""
+    """Draws a history, event by event. A program's way of matching changes now and then, unless one is given."""
 
-    def __init__(self, seed: int, *, programs: int = 2) -> None:
+    def __init__(self, seed: int, *, programs: int = 2, matching: Matching | None = None) -> None:
+        self._ways: tuple[Matching, ...] = ("on_arrival", "on_request") if matching is None else (matching,)
         self._random = random.Random(seed)
         self._seed = seed
         self._number = 0
@@ -101,8 +102,19 @@ class Draw:
     def _next(self, program_id: UUID) -> Value:
         people, rng = self._people[program_id], self._random
         kind = rng.choices(
-            ("register", "update", "withdraw", "rematch", "lines", "configure", "vocabulary", "answer", "end"),
-            (30, 12, 6, 8, 6, 2, 1, 28, 8),
+            (
+                "register",
+                "update",
+                "withdraw",
+                "rematch",
+                "lines",
+                "configure",
+                "vocabulary",
+                "answer",
+                "end",
+                "choose",
+            ),
+            (30, 12, 6, 8, 6, 2, 1, 28, 8, 24),
         )[0]
         live = sorted(self.history.pools.by_program[program_id].matches)
         if kind == "configure":
@@ -111,6 +123,13 @@ class Draw:
             return self._vocabulary(program_id, self._number)
         if kind in ("answer", "end") and live:
             return self._about_match(program_id, rng.choice(live), kind)
+        if kind == "choose" and people:
+            chosen_by, listed = rng.choice(people), rng.sample(people, min(len(people), rng.choice((1, 3, 5))))
+            return events.RequestMentors(
+                program_id=program_id,
+                participant_id=chosen_by.participant_id,
+                mentor_ids=tuple(each.participant_id for each in listed),
+            )
         if kind in ("update", "withdraw", "rematch", "lines") and people:
             chosen = rng.choice(people)
             if kind == "update":
@@ -150,6 +169,9 @@ class Draw:
             kind="formal",
             policy=wire.Policy(
                 version=version,
+                matching=rng.choice(self._ways),
+                requests_limit=rng.choice((2, 3, 10)),
+                requests_at_once=rng.choice((1, 2, 3)),
                 mentor_consent=rng.random() < 0.6,
                 proposal_days=rng.choice((1, 7)),
                 minimum_common_minutes=rng.choice((0, 60, 240)),

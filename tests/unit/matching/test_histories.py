@@ -33,20 +33,31 @@ def check(pool: Pool, matches: dict[UUID, Match]) -> None:
     assert pool.matches == {key: match for key, match in matches.items() if match.status != "ended"}
     assert all(match.slot < match.capacity for match in matches.values())
     assert len({(match.mentor.participant_id, match.slot) for match in live}) == len(live)
-    assert len({match.mentee.participant_id for match in live}) == len(live)
-    pairs = [frozenset((match.mentor.person_id, match.mentee.person_id)) for match in matches.values()]
-    again = [match.again for match in matches.values()]
-    assert all(
-        count == 1 for count in Counter(p for p, once_more in zip(pairs, again, strict=True) if not once_more).values()
+    mentored = Counter(match.mentee.participant_id for match in live if not (match.requested and is_open(match)))
+    assert all(count == 1 for count in mentored.values())
+    assert not mentored.keys() & {match.mentee.participant_id for match in live if match.requested and is_open(match)}
+    asked = Counter((match.mentor.participant_id, match.mentee.participant_id) for match in live)
+    assert all(count == 1 for count in asked.values())
+    matched = [match for match in matches.values() if not match.requested or match.confirmed_at is not None]
+    pairs = Counter(frozenset((each.mentor.person_id, each.mentee.person_id)) for each in matched if not each.again)
+    assert all(count == 1 for count in pairs.values())
+    running = Counter(
+        frozenset((each.mentor.person_id, each.mentee.person_id)) for each in matched if each.status != "ended"
     )
-    assert len({frozenset((match.mentor.person_id, match.mentee.person_id)) for match in live}) == len(live)
+    assert all(count == 1 for count in running.values())
     for match in live:
         assert pool.participants[match.mentor.participant_id].is_mentor
         assert pool.participants[match.mentee.participant_id].is_mentee
     assert not pool.waiting.keys() & {match.mentee.participant_id for match in live}
     for participant_id in pool.waiting:
         assert pool.participants[participant_id].is_mentee
+    for choice in pool.choices.values():
+        assert not choice.mentors or pool.matches_of_mentee(choice.participant_id)
     check_facts(pool)
+
+
+def is_open(match: Match) -> bool:
+    return match.status == "proposed"
 
 
 def check_facts(pool: Pool) -> None:
@@ -64,7 +75,7 @@ def check_facts(pool: Pool) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nobody_waits_while_a_free_mentor_fits(seed: int) -> None:
-    draw = Draw(seed, programs=1)
+    draw = Draw(seed, programs=1, matching="on_arrival")
     (program_id,) = draw._programs
     for _ in draw.run(150):
         pool = draw.history.pools.by_program[program_id]
@@ -102,6 +113,7 @@ def restored(pool: Pool, matches: dict[UUID, Match]) -> Pool:
         matches=sorted(matches.values(), key=lambda match: match.match_id),
         waiting=reversed(list(pool.waiting.values())),
         own_vocabulary=pool.own_vocabulary,
+        choices=reversed(list(pool.choices.values())),
     )
 
 

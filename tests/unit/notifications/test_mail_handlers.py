@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from mentorstream_events import Event, Value, contract_of
 from mentorstream_events.feedback import FeedbackSubmitted, MatchAtRisk
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed
+from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
 from mentorstream_events.people import PersonKnown
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
-from mentorstream_events.values import Member, Profile, Terms
+from mentorstream_events.values import Member, Profile, Reason, Terms
 from notifications.domain.book import Book, Entry
 from notifications.domain.people import Person, Register
 from notifications.entrypoints.consumer import MAIL_ROUTES, MailHandler, PeopleHandler
@@ -70,7 +71,20 @@ CONFIRMED = MatchConfirmed(
 )
 
 
-def ended(*, was_confirmed: bool) -> MatchEnded:
+def waitlisted(rule: Any, *, lists: int = 0) -> ParticipantWaitlisted:
+    return ParticipantWaitlisted(
+        program_id=PROGRAM,
+        participant_id=PARTICIPANT,
+        person_id=BEN,
+        organisation_id=SOUTH,
+        role="mentee",
+        waiting_since=NOW,
+        reasons=(Reason(rule=rule, removed=0),),
+        lists=lists,
+    )
+
+
+def ended(*, was_confirmed: bool, reason: Any = "rematch") -> MatchEnded:
     return MatchEnded(
         program_id=PROGRAM,
         match_id=MATCH,
@@ -78,7 +92,7 @@ def ended(*, was_confirmed: bool) -> MatchEnded:
         mentee_person_ids=(BEN,),
         organisation_ids=(NORTH, SOUTH),
         was_confirmed=was_confirmed,
-        reason="rematch",
+        reason=reason,
     )
 
 
@@ -108,6 +122,41 @@ def test_a_proposal_that_ends_is_told_to_nobody_and_not_sent_any_more() -> None:
     book = decide(Book(), PROPOSED, ended(was_confirmed=False))
 
     assert kinds(book) == [("proposal", ANNA, "match_over")]
+
+
+def test_a_mentor_who_was_asked_hears_when_another_one_said_yes() -> None:
+    asked = decide(Book(), PROPOSED).posted[0].mail
+    tried = Entry(
+        key=asked.key,
+        kind="proposal",
+        person_id=ANNA,
+        organisation_id=NORTH,
+        subject_id=MATCH,
+        revision=asked.revision,
+        tried=True,
+        open=False,
+    )
+    closed = decide(Book([tried]), ended(was_confirmed=False, reason="other_accepted"))
+    assert kinds(closed) == [("proposal_closed", ANNA, None)]
+    assert closed.posted[0].mail.mentions == (BEN,)
+    assert closed.posted[0].mail.revision > asked.revision
+
+    unasked = decide(Book(), PROPOSED, ended(was_confirmed=False, reason="other_accepted"))
+    assert kinds(unasked) == [("proposal", ANNA, "match_over"), ("proposal_closed", ANNA, "match_over")]
+
+
+def test_the_newest_word_about_waiting_or_choosing_counts() -> None:
+    book = decide(Book(), waitlisted("capacity"), waitlisted("no_request"), waitlisted("no_request"))
+    assert kinds(book) == [("waitlisted", BEN, "newer_revision"), ("choose_mentors", BEN, None)]
+    again = decide(book, waitlisted("no_request", lists=1))
+    assert [void for _, _, void in kinds(again)] == ["newer_revision", "newer_revision", None]
+    gone = ParticipantWithdrawn(program_id=PROGRAM, participant_id=PARTICIPANT, person_id=BEN)
+    assert kinds(decide(again, gone))[-1] == ("choose_mentors", BEN, "withdrawn")
+
+
+def test_who_waits_to_choose_and_then_only_waits_is_told_so() -> None:
+    book = decide(Book(), waitlisted("no_request"), waitlisted("next_round"))
+    assert kinds(book) == [("choose_mentors", BEN, "newer_revision"), ("waitlisted", BEN, None)]
 
 
 def test_the_end_of_a_match_that_nobody_heard_of_is_told_to_nobody() -> None:

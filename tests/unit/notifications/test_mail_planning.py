@@ -62,6 +62,15 @@ def test_only_mentees_are_told_that_they_wait_once_for_each_waiting() -> None:
     assert first.key != later.key
 
 
+def test_choosing_is_asked_once_for_each_list() -> None:
+    first, repeated, again = (planning.choose_mentors(OCCASION, PARTICIPANT, MENTEES[0], lists) for lists in (0, 0, 1))
+
+    assert first.key == repeated.key != again.key
+    assert (first.params["again"], again.params["again"]) == (False, True)
+    assert not first.courtesy
+    assert first.expires_at == first.params["answer_by"] == NOW + timedelta(days=planning.CHOICE_DAYS)
+
+
 @pytest.mark.parametrize("plan", [planning.invitation, planning.cancellation])
 def test_calendar_mails_carry_their_revision_and_their_receivers_zone(plan: object) -> None:
     mails = plan(OCCASION, EVERYBODY, SLOT)  # type: ignore[operator]

@@ -61,7 +61,10 @@ MAILS: list[Mail] = [
     planning.match(OCCASION, MATCH, [MENTOR, MENTEE], AGREED)[0],
     planning.match_ended(OCCASION, MATCH, [MENTOR], term_over=False)[0],
     planning.match_ended(OCCASION, MATCH, [MENTOR], term_over=True)[0],
+    planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, 0),
+    planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, 1),
     planning.proposal(OCCASION, MATCH, MENTOR, [MENTEE], NOW + timedelta(days=7)),
+    planning.proposal_closed(OCCASION, MATCH, MENTOR, [BEN]),
     planning.no_common_time(OCCASION, MATCH, [MENTOR, MENTEE], 20)[0],
     planning.no_common_time(OCCASION, MATCH, [MENTOR, MENTEE], 0)[0],
     planning.invitation(OCCASION, [MENTOR, MENTEE], SLOT)[0],
@@ -175,6 +178,7 @@ def test_the_unsubscribe_link_is_the_receivers_own() -> None:
 @pytest.mark.parametrize(
     ("kind", "purpose", "base", "subject_id"),
     [
+        ("choose_mentors", "choice", "https://matching.example/choices/", PARTICIPANT),
         ("proposal", "proposal", "https://matching.example/proposals/", MATCH),
         ("invitation", "meeting", "https://scheduling.example/meetings/", MEETING),
         ("feedback_request", "feedback", "https://feedback.example/feedback/", REQUEST),
@@ -197,6 +201,26 @@ def test_a_match_mail_tells_who_the_others_are_and_what_was_agreed() -> None:
     assert "Ben Ortiz, mentee, ben@example.net" in text
     assert "45 minutes every 2 weeks" in text
     assert "You are the mentor" in text
+
+
+def test_a_mentee_who_may_choose_again_reads_why_and_until_when() -> None:
+    first, again = (
+        part(parse(WRITER.write(due(planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, lists)), NOW)), "text/plain")
+        for lists in (0, 1)
+    )
+
+    assert "you choose who is asked to mentor you" in first
+    assert "None of those whom you chose" in again
+    for text in (first, again):
+        assert "The link works until Sunday 30 May 2027, 11:00 (Europe/Paris, UTC+02:00)." in text
+
+
+def test_a_closed_proposal_says_whose() -> None:
+    mail = next(mail for mail in MAILS if mail.kind == "proposal_closed")
+    text = part(parse(WRITER.write(due(mail), NOW)), "text/plain")
+
+    assert "We had asked you to mentor Ben Ortiz" in text
+    assert "https://matching.example" not in text
 
 
 def test_who_was_erased_is_left_out() -> None:

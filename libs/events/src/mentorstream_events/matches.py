@@ -113,6 +113,9 @@ class ParticipantWaitlisted(Value, frozen=True, kw_only=True):
     role: Role
     waiting_since: Timestamp
     reasons: Annotated[tuple[Reason, ...], Meta(max_length=20)]
+    lists: Annotated[
+        Count, Meta(description="Where mentees choose: how many lists of mentors they handed in, all of them used up.")
+    ] = 0
 
 
 class RoundCompleted(Value, frozen=True, kw_only=True):

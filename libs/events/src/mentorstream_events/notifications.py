@@ -12,7 +12,9 @@ from .values import OrganisationId, PersonId, ProgramId, Value
 Kind = Literal[
     "registered",
     "waitlisted",
+    "choose_mentors",
     "proposal",
+    "proposal_closed",
     "match",
     "match_ended",
     "members_changed",

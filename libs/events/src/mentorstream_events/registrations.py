@@ -185,7 +185,7 @@ class DiscardRound(Value, frozen=True, kw_only=True):
 class RequestMentors(Value, frozen=True, kw_only=True):
     """A mentee, or a coordinator for them, asks for mentors, where the program matches on request.
 
-    Replaces what they asked for before.
+    Replaces what is left of what they asked for before; who was asked already stays asked.
     """
 
     program_id: ProgramId

@@ -16,7 +16,7 @@ from uuid import UUID
 from itsdangerous import BadData, URLSafeSerializer
 from pydantic import SecretStr
 
-Purpose = Literal["proposal", "meeting", "feedback", "unsubscribe"]
+Purpose = Literal["proposal", "choice", "meeting", "feedback", "unsubscribe"]
 
 
 class BadLink(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matching import metrics
+from matching.adapters.choices import Choices
 from matching.adapters.coordinated_rounds import CoordinatedRounds
 from matching.adapters.coordination import Coordination
 from matching.adapters.coordinator_keys import CoordinatorKeys
@@ -14,6 +15,8 @@ from matching.adapters.postgres import StoredPools
 from matching.adapters.requests import PROPOSAL_EXPIRY, TERM_END, DueRequests, Proposals
 from matching.adapters.restoring import PoolRestorer
 from matching.domain import kernel
+from matching.entrypoints.choice_pages import ChoicePages
+from matching.entrypoints.choices import Mentees
 from matching.entrypoints.consumer import RegistrationsHandler
 from matching.entrypoints.coordinator_api import CoordinatorApi
 from matching.entrypoints.desk import Asker, Desk, Look
@@ -32,8 +35,8 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
     kernel.compile_now()
     queries = load_queries(_PACKAGE_FILE)
     settings = runtime.settings
-    pages = ProposalPages(_PACKAGE_FILE)
     proposals = Proposals(runtime.pool, runtime.api_pool, queries, runtime.write)
+    choices = Choices(runtime.pool, runtime.api_pool, queries, runtime.write)
 
     def new_handler() -> RegistrationsHandler:
         pools = StoredPools(queries)
@@ -52,7 +55,12 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
             DueRequests(kind, runtime.pool, queries, runtime.write, limit=settings.due_limit)
             for kind in (PROPOSAL_EXPIRY, TERM_END)
         ],
-        api=build_api(settings, Mentors(runtime, proposals, pages), coordinators),
+        api=build_api(
+            settings,
+            Mentors(runtime, proposals, ProposalPages(_PACKAGE_FILE)),
+            Mentees(runtime, choices, ChoicePages(_PACKAGE_FILE)),
+            coordinators,
+        ),
         restorer=PoolRestorer(queries),
         closing=[copies.close],
     )

@@ -36,6 +36,11 @@ COORDINATOR_REQUESTS = Counter(
 COORDINATORS_DENIED = Counter(
     "mentorstream_matching_coordinators_denied_total", "Requests and logins of coordinators without a valid key."
 )
+CHOICES = Counter(
+    "mentorstream_matching_choices_total",
+    "Lists of mentors that mentees handed in on their page, by what became of them.",
+    ["outcome"],  # taken | repeated | closed | invalid
+)
 
 
 class Holder(Protocol):

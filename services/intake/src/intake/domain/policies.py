@@ -47,6 +47,8 @@ def policy_faults(policy: Mapping[str, Any], kind: str, given: Mapping[str, Any]
         yield Violation(
             f"{pointer}/matching", f"{matching} makes pairs of two; a program of kind group needs rounds or review"
         )
+    if kind == "peer" and matching == "on_request":
+        yield Violation(f"{pointer}/matching", "peers are not chosen; a program of kind peer needs another way")
     for low, high in _AT_MOST:
         least, most = policy[low], policy[high]
         if least is not None and most is not None and least > most:

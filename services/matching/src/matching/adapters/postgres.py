@@ -17,6 +17,7 @@ import msgspec
 
 from matching.domain.pool import Changes, Pool
 from matching.domain.values import (
+    Choice,
     Match,
     OwnVocabulary,
     Participant,
@@ -43,7 +44,7 @@ _MATCH_COLUMNS: Final = (
     "match_id", "program_id", "mentor_id", "mentor_person_id", "mentor_organisation_id", "mentee_id",
     "mentee_person_id", "mentee_organisation_id", "status", "slot", "capacity", "score", "facets", "shared",
     "policy_version", "round_id", "again", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at",
-    "ended_at", "end_reason",
+    "ended_at", "end_reason", "requested",
 )  # fmt: skip
 _WAITING_COLUMNS: Final = ("program_id", "participant_id", "organisation_id", "since", "reasons")
 
@@ -114,6 +115,7 @@ class StoredPools:
         await self._save_participants(connection, changed)
         await self._save_matches(connection, changed)
         await self._save_waiting(connection, changed)
+        await self._save_choices(connection, changed)
 
     def settled(self, *, committed: bool) -> None:
         """Keep the pools after a commit; drop what the batch touched otherwise."""
@@ -213,6 +215,15 @@ class StoredPools:
         if saved:
             await connection.execute(self._queries["save_waiting"], *columns_of(saved, 5))
 
+    async def _save_choices(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+        rows = [
+            (pool.program.program_id, each.participant_id, each.organisation_id, each.number, _json(each.mentors))
+            for pool, changes in changed
+            for each in changes.choices.values()
+        ]
+        if rows:
+            await connection.execute(self._queries["save_choices"], *columns_of(rows, 5))
+
     def _program_row(self, pool: Pool) -> _Row:
         program = pool.program
         return (
@@ -235,6 +246,7 @@ class StoredRows:
     participants: Sequence[asyncpg.Record]
     matches: Sequence[asyncpg.Record]
     waiting: Sequence[asyncpg.Record]
+    choices: Sequence[asyncpg.Record] = ()
 
 
 async def read_rows(
@@ -252,8 +264,9 @@ async def read_rows(
     participants = await by_program("load_participants")
     matches = await by_program("load_matches")
     waiting = await by_program("load_waiting")
+    choices = await by_program("load_choices")
     return [
-        StoredRows(row, participants[row["program_id"]], matches[row["program_id"]], waiting[row["program_id"]])
+        StoredRows(row, *(rows[row["program_id"]] for rows in (participants, matches, waiting, choices)))
         for row in programs
     ]
 
@@ -269,6 +282,7 @@ def pool_of(rows: StoredRows) -> Pool:
         matches=[match_of(each) for each in rows.matches],
         waiting=[_waiting(each) for each in rows.waiting],
         own_vocabulary=None if vocabulary is None else msgspec.convert(vocabulary, OwnVocabulary),
+        choices=[_choice(each) for each in rows.choices],
     )
 
 
@@ -356,6 +370,7 @@ def match_of(row: asyncpg.Record) -> Match:
         ends_at=row["ends_at"],
         ended_at=row["ended_at"],
         end_reason=row["end_reason"],
+        requested=row["requested"],
     )
 
 
@@ -385,6 +400,7 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
         match.ends_at,
         match.ended_at,
         match.end_reason,
+        match.requested,
     )
 
 
@@ -402,4 +418,13 @@ def _waiting(row: asyncpg.Record) -> Waiting:
         organisation_id=row["organisation_id"],
         since=row["since"],
         reasons=tuple(msgspec.convert(row["reasons"], list[Reason])),
+    )
+
+
+def _choice(row: asyncpg.Record) -> Choice:
+    return Choice(
+        participant_id=row["participant_id"],
+        organisation_id=row["organisation_id"],
+        number=row["number"],
+        mentors=tuple(row["mentors"]),
     )

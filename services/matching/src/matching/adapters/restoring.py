@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from matching.domain.pool import Pool, in_order
 from matching.domain.values import Confirmed, Decision, Ended, Proposed, Waitlisted
 from matching.handlers.decisions import tell
-from mentorstream_events.registrations import EndMatch, ExpireProposal, ProposalAccepted, ProposalDeclined
+from mentorstream_events.registrations import (
+    EndMatch,
+    ExpireProposal,
+    ProposalAccepted,
+    ProposalDeclined,
+    RequestMentors,
+)
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from mentorstream_runtime.restore import Restorer
 
@@ -64,4 +70,9 @@ class PoolRestorer(Restorer):
             else:
                 data = ProposalDeclined(program_id=program_id, match_id=match_id)
             facts.append(emit(cause, data, time=pool.now, name=match_id))
+        for row in await connection.fetch(self._queries["load_choices_asked"], program_id):
+            chosen = RequestMentors(
+                program_id=program_id, participant_id=row["participant_id"], mentor_ids=tuple(row["mentors"])
+            )
+            facts.append(emit(cause, chosen, time=pool.now, name=row["participant_id"]))
         return facts

@@ -11,12 +11,12 @@ change that could make a pair possible is followed by a look at those whom it co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from . import rules
+from . import requesting, rules
 from .pool import Pool, in_order
 from .step import NewMatchId, Step, place_in_queue
 from .values import Contradiction, Decision, EndReason, Match, OwnVocabulary, Participant, Program
@@ -37,6 +37,9 @@ def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Prog
                 ends_at = max(pool.now, match.confirmed_at + timedelta(weeks=program.terms.weeks))
                 step.change(replace(match, ends_at=ends_at), "terms")
     if program.policy != before.policy:
+        if not requesting.by_request(program.policy):
+            for participant_id in sorted(pool.choices):
+                step.drop_list(participant_id)
         step.retry_waiting()
     return step.finish()
 
@@ -103,6 +106,7 @@ def update(pool: Pool, now: datetime, new_match_id: NewMatchId, participant: Par
     waiting = pool.waiting.get(participant_id)
     if not participant.is_mentee:
         pool.stop_waiting(participant_id)
+        step.drop_list(participant_id)
     elif waiting is not None or not before.is_mentee:
         step.seek_again(participant_id, pool.now if waiting is None else waiting.since)
     step.settle(ended)
@@ -120,6 +124,7 @@ def withdraw(pool: Pool, now: datetime, new_match_id: NewMatchId, participant_id
     ended = pool.matches_of(participant_id)
     for match in ended:
         step.end(match, "withdrawn")
+    step.drop_list(participant_id)
     pool.remove_participant(participant_id)
     step.settle(ended)
     return step.finish()
@@ -181,6 +186,25 @@ def change_lines(
     return step.finish()
 
 
+def request(
+    pool: Pool, now: datetime, new_match_id: NewMatchId, participant_id: UUID, mentors: Sequence[UUID]
+) -> list[Decision]:
+    """A mentee chose mentors, the one they would like best first; of more than the policy allows the first ones count.
+
+    The list is counted in any case, so that whoever chose in vain is asked to choose again. Nobody is asked for who has
+    a match by now, is a mentee no more, or is in a program that does not match by request any more.
+    """
+    mentee = pool.participants.get(participant_id)
+    if mentee is None:
+        if participant_id in pool.left:
+            return []
+        raise Contradiction("unknown_participant", f"participant {participant_id} was never in the program")
+    requesting.check(pool, mentors)
+    step = Step.begin(pool, now, new_match_id)
+    step.choose(mentee, mentors)
+    return step.finish()
+
+
 def accept(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
     """The mentor said yes. If the pair may not be any more, the proposal ends instead."""
     match = _open_proposal(pool, match_id)
@@ -188,7 +212,7 @@ def accept(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) 
         return []
     step = Step.begin(pool, now, new_match_id)
     mentor, mentee = pool.rows((match.mentor.participant_id, match.mentee.participant_id)).tolist()
-    if rules.broken_rule(pool.facts, pool.program.policy, mentor, mentee) is None:
+    if rules.broken_rule(pool.facts, pool.program.policy, mentor, mentee, met=not match.bars_repeat) is None:
         step.confirm(match)
     else:
         step.end(match, "unfit")
@@ -223,6 +247,8 @@ def end(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID, rea
         return []
     step = Step.begin(pool, now, new_match_id)
     step.end(match, reason)
+    if not pool.matches_of_mentee(match.mentee.participant_id):
+        step.drop_list(match.mentee.participant_id)
     step.settle([match], mentees_look_again=False)
     return step.finish()
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from .availability import offset_minutes, week_bits
 from .facts import Facts, Rows
 from .rules import RULE_BIT
-from .values import Match, OwnVocabulary, Participant, Policy, Program, Waiting
+from .values import Choice, Match, OwnVocabulary, Participant, Policy, Program, Waiting
 from .vocabulary import EXACT, Vocabulary, of_links, starter
 
 _HOUR: Final = timedelta(hours=1)
@@ -42,6 +42,7 @@ class Changes:
     matches: dict[UUID, Match] = field(default_factory=dict)
     waiting: dict[UUID, Waiting | None] = field(default_factory=dict)
     waited: set[UUID] = field(default_factory=set)
+    choices: dict[UUID, Choice] = field(default_factory=dict)
 
 
 class Pool:
@@ -56,10 +57,11 @@ class Pool:
         self.matches: dict[UUID, Match] = {}
         self.waiting: dict[UUID, Waiting] = {}
         self.own_vocabulary = OwnVocabulary()
+        self.choices: dict[UUID, Choice] = {}  # of those who ever handed in a list, also after they left
         self.changes = Changes()
         self.rulebook: tuple[Policy, list[int], npt.NDArray[np.int64]] | None = None  # what `search` made of the policy
         self._by_mentor: dict[UUID, dict[UUID, Match]] = {}
-        self._by_mentee: dict[UUID, UUID] = {}
+        self._by_mentee: dict[UUID, tuple[UUID, ...]] = {}
         self._by_person: dict[UUID, tuple[UUID, ...]] = {}
         self._offsets: dict[str, int] = {}
         self._next_hour = self._this_hour() + _HOUR
@@ -76,6 +78,7 @@ class Pool:
         matches: Iterable[Match],
         waiting: Iterable[Waiting],
         own_vocabulary: OwnVocabulary | None = None,
+        choices: Iterable[Choice] = (),
     ) -> Pool:
         """A pool as it was stored. `matches` are all there ever were, ended ones too."""
         pool = cls(program, now)
@@ -88,6 +91,8 @@ class Pool:
             pool._count_match(match)
         for entry in waiting:
             pool.put_waiting(entry)
+        for choice in choices:
+            pool.put_choice(choice)
         pool.changes = Changes()
         return pool
 
@@ -188,7 +193,7 @@ class Pool:
         if match.status == "ended":
             del self.matches[match.match_id]
             del self._by_mentor[match.mentor.participant_id][match.match_id]
-            del self._by_mentee[match.mentee.participant_id]
+            self._drop_of_mentee(match)
             if not _apart_for_good(match):
                 self.facts.part(match.mentor.person_id, match.mentee.person_id)
             row = self.facts.row_of.get(match.mentor.participant_id)
@@ -196,6 +201,8 @@ class Pool:
                 self.facts.add_live(row, -1, self.now)
         else:
             self._put_live(match)
+        if match.requested and match.bars_repeat:
+            self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
         changes = self.changes
         (changes.new_matches if match.match_id in changes.new_matches else changes.matches)[match.match_id] = match
 
@@ -213,19 +220,22 @@ class Pool:
             del self.waiting[participant_id]
             self.facts.put_waiting(self.facts.row_of[participant_id], None)
 
+    def put_choice(self, choice: Choice) -> None:
+        """A mentee's newest list of mentors, or what is left of it."""
+        self.choices[choice.participant_id] = choice
+        self.changes.choices[choice.participant_id] = choice
+
     def matches_of_mentor(self, participant_id: UUID) -> list[Match]:
         """Live matches in which the participant mentors, in the order in which the mentees joined."""
         return in_order(self._by_mentor.get(participant_id, {}).values())
 
-    def match_of_mentee(self, participant_id: UUID) -> Match | None:
-        """The live match in which the participant is mentored."""
-        match_id = self._by_mentee.get(participant_id)
-        return None if match_id is None else self.matches[match_id]
+    def matches_of_mentee(self, participant_id: UUID) -> list[Match]:
+        """The live match in which the participant is mentored, or the proposals of which one may become it."""
+        return in_order(self.matches[match_id] for match_id in self._by_mentee.get(participant_id, ()))
 
     def matches_of(self, participant_id: UUID) -> list[Match]:
         """All live matches of a participant, as mentor first."""
-        mentored = self.match_of_mentee(participant_id)
-        return self.matches_of_mentor(participant_id) + ([] if mentored is None else [mentored])
+        return self.matches_of_mentor(participant_id) + self.matches_of_mentee(participant_id)
 
     def free_slot(self, participant_id: UUID) -> int:
         """The lowest slot that no live match of the mentor holds."""
@@ -270,7 +280,8 @@ class Pool:
         changes.waiting[participant_id] = entry
 
     def _count_match(self, match: Match) -> None:
-        self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
+        if match.bars_repeat:
+            self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
         row = self.facts.row_of.get(match.mentor.participant_id)
         if match.status != "ended":
             self._put_live(match)
@@ -280,7 +291,20 @@ class Pool:
     def _put_live(self, match: Match) -> None:
         self.matches[match.match_id] = match
         self._by_mentor.setdefault(match.mentor.participant_id, {})[match.match_id] = match
-        self._by_mentee[match.mentee.participant_id] = match.match_id
+        mentee_id = match.mentee.participant_id
+        known = self._by_mentee.get(mentee_id)
+        if known is None:
+            self._by_mentee[mentee_id] = (match.match_id,)
+        elif match.match_id not in known:
+            self._by_mentee[mentee_id] = (*known, match.match_id)
+
+    def _drop_of_mentee(self, match: Match) -> None:
+        mentee_id = match.mentee.participant_id
+        rest = tuple(each for each in self._by_mentee[mentee_id] if each != match.match_id)
+        if rest:
+            self._by_mentee[mentee_id] = rest
+        else:
+            del self._by_mentee[mentee_id]
 
     def _hours(self, participant: Participant) -> tuple[int, int]:
         """Bits of their week, and how many minutes their zone is ahead of UTC."""

@@ -186,7 +186,11 @@ RULE_BIT: Final[dict[RuleName, int]] = {
 }
 
 
-def broken_rule(facts: Facts, policy: Policy, mentor: int, mentee: int) -> RuleName | None:
-    """The first standing rule that the pair breaks now."""
+def broken_rule(facts: Facts, policy: Policy, mentor: int, mentee: int, *, met: bool = False) -> RuleName | None:
+    """The first standing rule that the pair breaks now.
+
+    `met`: that they may not have been matched before is to be asked, too; the proposal itself does not count as that.
+    """
     mentors, mentees = np.array([mentor]), np.array([mentee])
-    return next((name for name, rule in STANDING if not rule(facts, policy, mentors, mentees)[0]), None)
+    asked = (*STANDING, ("former_match", former_match)) if met else STANDING
+    return next((name for name, rule in asked if not rule(facts, policy, mentors, mentees)[0]), None)

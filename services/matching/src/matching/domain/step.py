@@ -6,17 +6,18 @@ decisions in their order. Refuses to judge whether a request makes sense: that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from . import search
+from . import requesting, search
 from .pool import Pool
 from .values import (
     Changed,
     ChangeReason,
+    Choice,
     Confirmed,
     Decision,
     Ended,
@@ -31,6 +32,8 @@ from .values import (
     Waitlisted,
 )
 
+# What a waiting mentee knows: the rules in the way, and how many of their lists are done with.
+_Told: TypeAlias = tuple[frozenset[RuleName], int]
 # The id of the match between a mentor and a mentee (participant ids) that follows from the event being decided.
 NewMatchId: TypeAlias = Callable[[UUID, UUID], UUID]
 
@@ -42,7 +45,7 @@ class Step:
     pool: Pool
     new_match_id: NewMatchId
     decisions: list[Decision] = field(default_factory=list)
-    told_before: dict[UUID, frozenset[RuleName] | None] = field(default_factory=dict)
+    told_before: dict[UUID, _Told | None] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, pool: Pool, now: datetime, new_match_id: NewMatchId) -> Step:
@@ -59,20 +62,54 @@ class Step:
         """The decisions, and then the notices."""
         for participant_id in sorted(self.told_before):
             waiting = self.pool.waiting.get(participant_id)
-            if waiting is None:
-                continue
-            if self.told_before[participant_id] != frozenset(reason.rule for reason in waiting.reasons):
+            if waiting is not None and self.told_before[participant_id] != self._told(participant_id):
                 self.decisions.append(Waitlisted(waiting))
         return self.decisions
 
     def seek(self, participant_id: UUID, since: datetime) -> None:
         """Find a mentor for a mentee who has none, or let them wait."""
         pool = self.pool
+        if requesting.by_request(pool.program.policy):
+            self.ask(participant_id, since)
+            return
         fit = search.best_mentor(pool, pool.facts.row_of[participant_id])
         if fit is None:
             self.wait(participant_id, since)
         else:
             self.take(fit, since)
+
+    def ask(self, participant_id: UUID, since: datetime) -> None:
+        """Ask the next of those whom the mentee chose. With nobody to be asked they wait, and may choose."""
+        pool = self.pool
+        turn = requesting.next_turn(pool, participant_id)
+        if turn is not None:
+            for fit in turn.fits:
+                self.take(fit, since)
+            pool.put_choice(turn.choice)
+        if not pool.matches_of_mentee(participant_id):
+            self.wait(participant_id, since)
+
+    def choose(self, mentee: Participant, mentors: Sequence[UUID]) -> None:
+        """Take a mentee's list in the place of what is left of the one before. Who was asked already stays asked."""
+        pool, policy, participant_id = self.pool, self.pool.program.policy, mentee.participant_id
+        before, waiting = pool.choices.get(participant_id), pool.waiting.get(participant_id)
+        live = pool.matches_of_mentee(participant_id)
+        welcome = requesting.by_request(policy) and mentee.is_mentee and all(each.status == "proposed" for each in live)
+        if welcome:
+            self._note_told(participant_id)
+        asked = {each.mentor.participant_id for each in live}
+        listed = [each for each in mentors[: policy.requests_limit] if each not in asked]
+        pool.put_choice(
+            Choice(
+                participant_id=participant_id,
+                organisation_id=mentee.organisation_id,
+                number=1 if before is None else before.number + 1,
+                mentors=tuple(listed) if welcome else (),
+            )
+        )
+        if welcome:
+            since = waiting.since if waiting is not None else live[0].waiting_since if live else pool.now
+            self.ask(participant_id, since)
 
     def retry_waiting(self) -> None:
         """Everybody who waits looks at the whole pool again, longest waiting first."""
@@ -83,15 +120,15 @@ class Step:
         """A mentee waits (again, or still) and is told if the rules in the way are not those they know."""
         pool = self.pool
         before = pool.waiting.get(participant_id)
-        if participant_id not in self.told_before:
-            self.told_before[participant_id] = (
-                None if before is None else frozenset(reason.rule for reason in before.reasons)
-            )
+        self._note_told(participant_id)
+        by_request = requesting.by_request(pool.program.policy)
         entry = Waiting(
             participant_id=participant_id,
             organisation_id=pool.participants[participant_id].organisation_id,
             since=since,
-            reasons=search.why_nobody(pool, pool.facts.row_of[participant_id]),
+            reasons=(
+                requesting.TO_CHOOSE if by_request else search.why_nobody(pool, pool.facts.row_of[participant_id])
+            ),
         )
         if entry != before:
             pool.put_waiting(entry)
@@ -103,7 +140,7 @@ class Step:
         if mentor is None:
             return
         places = pool.free_places(mentor_id)
-        if not places or not pool.waiting:
+        if not places or not pool.waiting or requesting.by_request(pool.program.policy):
             return
         seen = search.prospects(pool, pool.facts.row_of[mentor_id], places)
         for fit in seen.fits:
@@ -114,8 +151,9 @@ class Step:
 
     def take(self, fit: search.Fit, since: datetime) -> None:
         """Make the match: a proposal where the mentor is to be asked, else confirmed at once."""
-        pool, program = self.pool, self.pool.program
-        policy = program.policy
+        pool, policy = self.pool, self.pool.program.policy
+        requested = requesting.by_request(policy)
+        asks = policy.mentor_consent or requested
         mentor = pool.participants[pool.facts.id_at(fit.mentor)]
         mentee = pool.participants[pool.facts.id_at(fit.mentee)]
         now = pool.now
@@ -123,30 +161,43 @@ class Step:
             match_id=self.new_match_id(mentor.participant_id, mentee.participant_id),
             mentor=_side(mentor),
             mentee=_side(mentee),
-            status="proposed" if policy.mentor_consent else "confirmed",
+            status="proposed" if asks else "confirmed",
             slot=pool.free_slot(mentor.participant_id),
             capacity=mentor.capacity,
             score=fit.score,
             facets=fit.facets(policy.weights),
             # It is for the page where the mentor answers.
-            shared=search.common_ground(pool, mentor, mentee) if policy.mentor_consent else Shared(),
+            shared=search.common_ground(pool, mentor, mentee) if asks else Shared(),
             policy_version=policy.version,
             again=policy.rematch_former and pool.facts.were_paired(mentor.person_id, mentee.person_id),
             waiting_since=since,
             proposed_at=now,
-            expires_at=now + timedelta(days=policy.proposal_days) if policy.mentor_consent else None,
-            confirmed_at=None if policy.mentor_consent else now,
-            ends_at=None if policy.mentor_consent else self._end(),
+            expires_at=now + timedelta(days=policy.proposal_days) if asks else None,
+            confirmed_at=None if asks else now,
+            ends_at=None if asks else self._end(),
+            requested=requested,
         )
         pool.stop_waiting(mentee.participant_id)
         pool.add_match(match)
-        self.decisions.append(Proposed(match) if policy.mentor_consent else Confirmed(match))
+        self.decisions.append(Proposed(match) if asks else Confirmed(match))
 
     def confirm(self, match: Match) -> None:
-        """A proposal becomes a match."""
+        """A proposal becomes a match. Whoever else was asked for the mentee is not needed any more."""
+        pool, mentee_id = self.pool, match.mentee.participant_id
         confirmed = replace(match, status="confirmed", confirmed_at=self.pool.now, ends_at=self._end())
         self.pool.replace_match(confirmed)
         self.decisions.append(Confirmed(confirmed))
+        others = [each for each in pool.matches_of_mentee(mentee_id) if each.match_id != match.match_id]
+        for other in others:
+            self.end(other, "other_accepted")
+        self.drop_list(mentee_id)
+        self.settle(others, mentees_look_again=False)
+
+    def drop_list(self, participant_id: UUID) -> None:
+        """Nobody is asked any more for a mentee's list."""
+        choice = self.pool.choices.get(participant_id)
+        if choice is not None and choice.mentors:
+            self.pool.put_choice(replace(choice, mentors=()))
 
     def change(self, match: Match, reason: ChangeReason) -> None:
         """Tell others what changed in a running match."""
@@ -186,10 +237,23 @@ class Step:
             self.offer(each.participant_id)
 
     def seek_again(self, participant_id: UUID, since: datetime) -> None:
-        """Seek, if they are still here, still a mentee, and without a match."""
+        """Seek, if they are still here, still a mentee, and without a match, or one of several who were asked left."""
         mentee = self.pool.participants.get(participant_id)
-        if mentee is not None and mentee.is_mentee and self.pool.match_of_mentee(participant_id) is None:
+        if mentee is None or not mentee.is_mentee:
+            return
+        live = self.pool.matches_of_mentee(participant_id)
+        if not live or (requesting.by_request(self.pool.program.policy) and live[0].status == "proposed"):
             self.seek(participant_id, since)
+
+    def _note_told(self, participant_id: UUID) -> None:
+        if participant_id not in self.told_before:
+            self.told_before[participant_id] = self._told(participant_id)
+
+    def _told(self, participant_id: UUID) -> _Told | None:
+        waiting, choice = self.pool.waiting.get(participant_id), self.pool.choices.get(participant_id)
+        if waiting is None:
+            return None
+        return frozenset(reason.rule for reason in waiting.reasons), 0 if choice is None else choice.number
 
     def _end(self) -> datetime:
         """When a match that begins now ends."""

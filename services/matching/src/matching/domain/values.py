@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 Role = Literal["mentor", "mentee"]
@@ -51,6 +51,10 @@ EndReason = Literal[
 Matching = Literal["on_arrival", "rounds", "review", "on_request"]
 Objective = Literal["total", "participation", "stability", "fairness"]
 ChangeReason = Literal["participant_updated", "terms", "reporting_line"]
+
+
+# How a request ends that one of the two, or their coordinator, does not want.
+_SAID_NO: Final[frozenset[EndReason]] = frozenset({"declined", "rematch", "coordinator"})
 
 
 class Contradiction(ValueError):
@@ -266,7 +270,8 @@ class Match:
 
     `again`: their persons were matched in this program before, and the policy let them meet again. `capacity` is the
     capacity in force when the slot was taken; it may have been lowered since. `waiting_since` is when the mentee's wait
-    had begun: should the proposal fall through, that is their place in the queue again.
+    had begun: should the proposal fall through, that is their place in the queue again. `requested`: the mentee had
+    chosen this mentor.
     """
 
     match_id: UUID
@@ -288,6 +293,29 @@ class Match:
     ends_at: datetime | None = None
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
+    requested: bool = False
+
+    @property
+    def bars_repeat(self) -> bool:
+        """Whether its two are not to be brought together again.
+
+        A mentor whom a mentee chose, and who neither began nor said no, may be chosen again.
+        """
+        return not self.requested or self.confirmed_at is not None or self.end_reason in _SAID_NO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A mentee's list of mentors, where mentees choose. `number` counts their lists, from 1.
+
+    `mentors` are participant ids of those on it who were not asked yet, the one they would like best first; nobody is
+    left on a list that is done with.
+    """
+
+    participant_id: UUID
+    organisation_id: UUID
+    number: int
+    mentors: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ REGISTRATIONS: Final[Routes] = {
     events.ProposalDeclined: handlers.on_proposal_declined,
     events.ExpireProposal: handlers.expire_proposal,
     events.EndMatch: handlers.end_match,
+    events.RequestMentors: handlers.request_mentors,
 }
 # To time a decision takes as long as some decisions take, so a sample of them is timed.
 _TIMED_EVERY: Final = 16

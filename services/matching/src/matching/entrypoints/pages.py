@@ -49,7 +49,7 @@ class ProposalPages:
             proposal=proposal,
             fit=fit,
             facets=facets,
-            common_hours=_hours(proposal.shared.common_minutes),
+            common_hours=hours_and_minutes(proposal.shared.common_minutes),
             answer_until=f"{until.day}, {until.clock} UTC",
             error=error,
         )
@@ -85,7 +85,8 @@ def whole_points(facets: Mapping[str, float]) -> tuple[int, dict[str, int]]:
     return total, points
 
 
-def _hours(minutes: int) -> str:
+def hours_and_minutes(minutes: int) -> str:
+    """For example "2 h 30 min"."""
     hours, rest = divmod(minutes, 60)
     parts = [f"{hours} h"] * (hours > 0) + [f"{rest} min"] * (rest > 0)
     return " ".join(parts) or "none"

@@ -83,6 +83,7 @@ def _said(pool: Pool, decision: Decision) -> tuple[object, Value]:
                 role="mentee",
                 waiting_since=waiting.since,
                 reasons=tuple(wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons),
+                lists=choice.number if (choice := pool.choices.get(waiting.participant_id)) is not None else 0,
             )
 
 

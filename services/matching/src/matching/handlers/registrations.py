@@ -31,6 +31,7 @@ from mentorstream_events.registrations import (
     ProposalDeclined,
     RematchRequested,
     ReportingLineChanged,
+    RequestMentors,
     VocabularyConfigured,
 )
 from mentorstream_runtime.database import as_driver_id
@@ -103,6 +104,15 @@ def on_rematch_requested(pools: Pools, event: Event[RematchRequested]) -> list[O
     new_match_id = _new_match_id(event)
     decisions = arrivals.rematch(pool, event.time, new_match_id, data.participant_id, data.match_id)
     return _told_or_logged(event, data.match_id, tell(pool, event, decisions))
+
+
+def request_mentors(pools: Pools, event: Event[RequestMentors]) -> list[Outgoing]:
+    """Ask the mentors whom a mentee chose."""
+    data = event.data
+    pool = _pool_of(pools, data.program_id)
+    mentors = [as_driver_id(each) for each in data.mentor_ids]
+    decisions = arrivals.request(pool, event.time, _new_match_id(event), data.participant_id, mentors)
+    return _told_or_logged(event, None, tell(pool, event, decisions))
 
 
 def on_reporting_line_changed(pools: Pools, event: Event[ReportingLineChanged]) -> list[Outgoing]:

@@ -138,6 +138,7 @@ class Writer:
         """The signed page on which this receiver can act, where the mail has one."""
         letterhead = self._letterhead
         pages: Mapping[str, tuple[Purpose, str]] = {
+            "choose_mentors": ("choice", f"{letterhead.matching_url}/choices"),
             "proposal": ("proposal", f"{letterhead.matching_url}/proposals"),
             "invitation": ("meeting", f"{letterhead.scheduling_url}/meetings"),
             "feedback_request": ("feedback", f"{letterhead.feedback_url}/feedback"),

@@ -5,7 +5,8 @@ the batch adds and changes. The rules:
 
 - a key that is in the book already is the same mail again, and nothing happens;
 - a newer calendar revision voids older ones that nobody tried to send; an older one than those seen is void itself;
-- a CANCEL goes only where a REQUEST was tried; otherwise both are void, for there is nothing to take back.
+- a CANCEL goes only where a REQUEST was tried; otherwise both are void, for there is nothing to take back;
+- the newest word about waiting or choosing takes the place of those that did not go out.
 
 A mail that was tried is left alone, whatever became of it: the receiver may have it. So the newer one waits for it.
 """
@@ -73,6 +74,12 @@ class Book:
     def post(self, mails: Iterable[Mail]) -> None:
         """Add planned mails."""
         for mail in mails:
+            self._post(mail)
+
+    def supersede(self, mail: Mail, kinds: Iterable[Kind]) -> None:
+        """Add a mail in the place of those of these kinds about its subject that nobody tried to send."""
+        if mail.key not in self._subjects.get(mail.subject_id, {}):
+            self.void(mail.subject_id, kinds, "newer_revision")
             self._post(mail)
 
     def void(self, subject_id: UUID, kinds: Iterable[Kind], reason: VoidReason) -> None:

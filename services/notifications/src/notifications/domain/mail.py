@@ -1,8 +1,9 @@
 """What a mail is before anybody writes it: a fact for one person, with a natural key. Knows no names and no addresses.
 
-Classes of mail. *Needed* mails are those without which a program cannot run: proposals, matches, who is in them and
-their end, invitations, cancellations, missing common time. *Courtesy* mails are the rest: the welcome, the word that
-one has to wait, the request for feedback. A person who unsubscribes stops the courtesy mails only.
+Classes of mail. *Needed* mails are those without which a program cannot run: choosing mentors, proposals and the word
+that one is closed, matches, who is in them and their end, invitations, cancellations, missing common time. *Courtesy*
+mails are the rest: the welcome, the word that one has to wait, the request for feedback. A person who unsubscribes
+stops the courtesy mails only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from uuid import UUID
 Kind = Literal[
     "registered",
     "waitlisted",
+    "choose_mentors",
     "proposal",
+    "proposal_closed",
     "match",
     "members_changed",
     "match_ended",

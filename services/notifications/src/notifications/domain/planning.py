@@ -16,10 +16,13 @@ from .mail import Mail, Occasion
 
 # A mail whose person, title or server does not turn up within this time is old news.
 KEPT_DAYS: Final = 14
+# Choosing is for as long as somebody waits, and its link works as long as its mail is kept.
+CHOICE_DAYS: Final = 90
 
 # Order among the mails of one person about one participant or one match.
 _REGISTERED, _WAITLISTED = 0, 1
 _PROPOSAL, _MATCH, _NO_COMMON_TIME, _MEMBERS_CHANGED, _MATCH_ENDED = 0, 1, 2, 2, 3
+_PROPOSAL_CLOSED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,22 @@ def waiting(occasion: Occasion, participant_id: UUID, recipient: Recipient, wait
     )
 
 
+def choose_mentors(occasion: Occasion, participant_id: UUID, recipient: Recipient, lists: int) -> Mail:
+    """To a mentee who is to choose mentors, once for each list that they may hand in. `lists`: how many they did."""
+    return Mail(
+        key=f"participant:{participant_id}:choose_mentors:{lists}",
+        kind="choose_mentors",
+        occasion=occasion,
+        person_id=recipient.person_id,
+        organisation_id=recipient.organisation_id,
+        subject_id=participant_id,
+        revision=_WAITLISTED,
+        due_at=occasion.time,
+        expires_at=occasion.time + timedelta(days=CHOICE_DAYS),
+        params={"again": lists > 0, "answer_by": occasion.time + timedelta(days=CHOICE_DAYS)},
+    )
+
+
 def proposal(
     occasion: Occasion, match_id: UUID, mentor: Recipient, mentees: Sequence[Recipient], answer_by: datetime
 ) -> Mail:
@@ -103,6 +122,22 @@ def proposal(
         due_at=occasion.time,
         expires_at=answer_by,
         params={"match_id": match_id, "answer_by": answer_by},
+    )
+
+
+def proposal_closed(occasion: Occasion, match_id: UUID, mentor: Recipient, mentees: Sequence[UUID]) -> Mail:
+    """To a mentor who was asked and need not answer any more, because somebody else said yes first."""
+    return Mail(
+        key=f"match:{match_id}:closed:{mentor.person_id}",
+        kind="proposal_closed",
+        occasion=occasion,
+        person_id=mentor.person_id,
+        organisation_id=mentor.organisation_id,
+        subject_id=match_id,
+        revision=_PROPOSAL_CLOSED,
+        mentions=tuple(mentees),
+        due_at=occasion.time,
+        expires_at=_kept(occasion),
     )
 
 

@@ -42,17 +42,22 @@ def on_participant_registered(event: Event[ParticipantRegistered], book: Book) -
 
 
 def on_participant_withdrawn(event: Event[ParticipantWithdrawn], book: Book) -> None:
-    """No welcome and no word about waiting to who left before it went out."""
-    book.void(event.data.participant_id, ("registered", "waitlisted"), "withdrawn")
+    """No welcome, and no word about waiting or choosing, to who left before it went out."""
+    book.void(event.data.participant_id, ("registered", "waitlisted", "choose_mentors"), "withdrawn")
 
 
 def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -> None:
-    """A mentee has to wait."""
+    """A mentee has to wait, or is to choose. What is new takes the place of an earlier word that did not go out."""
     data = event.data
     recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=data.role)
     occasion = _occasion(event, data.program_id)
-    mail = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since)
-    book.post([] if mail is None else [mail])
+    if any(reason.rule == "no_request" for reason in data.reasons):
+        mail = planning.choose_mentors(occasion, data.participant_id, recipient, data.lists)
+        book.supersede(mail, ("waitlisted", "choose_mentors"))
+        return
+    waiting = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since)
+    if waiting is not None:
+        book.supersede(waiting, ("choose_mentors",))
 
 
 def on_match_proposed(event: Event[MatchProposed], book: Book) -> None:
@@ -89,14 +94,30 @@ def on_match_changed(event: Event[MatchChanged], book: Book) -> None:
 
 
 def on_match_ended(event: Event[MatchEnded], book: Book) -> None:
-    """Tell those who were told that it began; of a mere proposal, nobody but the mentor ever heard."""
+    """Tell those who were told that it began; of a mere proposal, nobody but the mentor ever heard.
+
+    A mentor who was asked together with others hears when another one said yes: they need not think about it any more.
+    """
     data = event.data
     book.void(data.match_id, ("proposal",), "match_over")
     if not data.was_confirmed:
+        if data.reason == "other_accepted":
+            _close_proposals(event, book)
         return
     term_over = data.reason == "term_over"
     told = _told_of(data.match_id, book)
     book.post(planning.match_ended(_occasion(event, data.program_id), data.match_id, told, term_over=term_over))
+
+
+def _close_proposals(event: Event[MatchEnded], book: Book) -> None:
+    """Take back what a mentor was asked; nothing goes where the question did not go out."""
+    match_id = event.data.match_id
+    for entry in book.about(match_id, "proposal"):
+        mentor = Recipient(person_id=entry.person_id, organisation_id=entry.organisation_id, role="mentor")
+        occasion = _occasion(event, event.data.program_id)
+        book.post([planning.proposal_closed(occasion, match_id, mentor, event.data.mentee_person_ids)])
+        if not entry.tried:
+            book.void(match_id, ("proposal_closed",), "match_over")
 
 
 def on_series_blocked(event: Event[SeriesBlocked], book: Book) -> None:
