@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from matching.domain.facts import term
+from matching.domain.vocabulary import term
 from matching.entrypoints.pages import hours_and_minutes, whole_points
 from mentorstream_runtime.local_times import local_time
 from mentorstream_runtime.pages import Pages
