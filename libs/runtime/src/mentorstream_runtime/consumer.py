@@ -64,6 +64,8 @@ class Consumer:
         self._polled: dict[TopicPartition, int | None] = {}
         self._heard_at = 0.0
         self._recent: deque[tuple[int, int]] = deque()
+        # Batches of different partitions; relay and timers have the other connections.
+        self._at_once = asyncio.Semaphore(max(1, settings.worker_pool_size - 2))
         self._stopping = False
         self.halted: Halted | None = None
         self.infrastructure_away = False
@@ -155,14 +157,15 @@ class Consumer:
         self.infrastructure_away = self._is_silent(consumer, bool(fetched))
         if not any(records for records in fetched.values()) and self.lag == 0:
             self.last_progress = time.monotonic()
-        for partition, records in fetched.items():
-            owned = self._ownership.in_place(consumer, partition, records)
-            if owned is None:
-                continue
-            try:
-                await self._take(owned, records)
-            except Fenced as fenced:
-                self._ownership.let_go(partition, fenced)
+        mine = {partition: self._ownership.in_place(consumer, partition, each) for partition, each in fetched.items()}
+        # While the database answers one partition's batch, another's is decided. All of them end before any error
+        # leaves, so that a session that ends leaves nothing running.
+        results = await asyncio.gather(
+            *(self._take(partition, owned, fetched[partition]) for partition, owned in mine.items() if owned),
+            return_exceptions=True,
+        )
+        for failure in sorted(filter(None, results), key=lambda failure: not isinstance(failure, Halted)):
+            raise failure
         await self._ownership.hint(consumer)
 
     def _is_silent(self, consumer: AIOKafkaConsumer, fetched: bool) -> bool:
@@ -179,7 +182,14 @@ class Consumer:
             log.warning("broker_silent", seconds=round(now - self._heard_at, 1))
         return silent
 
-    async def _take(self, owned: Owned, records: Sequence[Record]) -> None:
+    async def _take(self, partition: TopicPartition, owned: Owned, records: Sequence[Record]) -> None:
+        async with self._at_once:
+            try:
+                await self._take_owned(owned, records)
+            except Fenced as fenced:
+                self._ownership.let_go(partition, fenced)
+
+    async def _take_owned(self, owned: Owned, records: Sequence[Record]) -> None:
         if not owned.one_by_one:
             await self._until_done(owned, records)
             return
