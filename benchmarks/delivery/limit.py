@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 4000
 RELAY_BATCH: Final = 2000
+_AT_ONCE: Final = 2  # batches, of different partitions
 _COLUMNS: Final = {
     "participant": "program_id participant_id person_id organisation_id joined_at capacity details",
     "match": "match_id program_id mentor_id mentor_person_id mentor_organisation_id mentee_id mentee_person_id"
@@ -89,7 +90,7 @@ async def main() -> None:
     rows = _read(Path(settings["LIMIT_ROWS"]))
     gc.freeze()
     gc.set_threshold(100_000, 50, 1000)
-    pool = await open_pool(settings["LIMIT_DATABASE"], size=3, application_name="limit")
+    pool = await open_pool(settings["LIMIT_DATABASE"], size=_AT_ONCE + 2, application_name="limit")
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     wake = asyncio.Event()
@@ -118,16 +119,19 @@ async def _consume(pool: Any, rows: dict[tuple[str, datetime], dict[str, list[An
     await consumer.start()
     consumer.assign(partitions)
     print("ready", flush=True)
+    at_once = asyncio.Semaphore(_AT_ONCE)
     while True:
         fetched = await consumer.getmany(timeout_ms=100, max_records=BATCH)
-        for partition, records in fetched.items():
-            await _take(pool, rows, partition.partition, records)
-            wake.set()
+        async with asyncio.TaskGroup() as group:
+            for partition, records in fetched.items():
+                group.create_task(_take(pool, rows, at_once, wake, partition.partition, records))
 
 
-async def _take(pool: Any, rows: Any, partition: int, records: Sequence[Any]) -> None:
+async def _take(
+    pool: Any, rows: Any, at_once: asyncio.Semaphore, wake: asyncio.Event, partition: int, records: Sequence[Any]
+) -> None:
     out: dict[str, list[Any]] = defaultdict(list)
-    async with pool.acquire() as connection, connection.transaction():
+    async with at_once, pool.acquire() as connection, connection.transaction():
         await connection.execute(
             "INSERT INTO consumer_position (topic, partition, epoch, next_offset, cluster_id)"
             " VALUES ('registrations', $1, 1, $2, '') ON CONFLICT (topic, partition)"
@@ -144,6 +148,7 @@ async def _take(pool: Any, rows: Any, partition: int, records: Sequence[Any]) ->
         for table, columns in _COLUMNS.items():
             if out[table]:
                 await connection.copy_records_to_table(table, records=out[table], columns=columns.split())
+    wake.set()
 
 
 async def _relay(pool: Any, wake: asyncio.Event) -> None:
