@@ -58,6 +58,8 @@ CREATE TABLE match (
     round_id uuid, -- the round that made the pair; null where no round did
     again boolean NOT NULL DEFAULT false, -- these two were matched before
     requested boolean NOT NULL DEFAULT false, -- the mentee chose this mentor
+    circle_id uuid, -- of all matches of one circle, which others know by it as one match
+    partners boolean NOT NULL, -- each mentors the other
     waiting_since timestamptz NOT NULL,
     proposed_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -87,6 +89,7 @@ CREATE UNIQUE INDEX match_once ON match (
 CREATE UNIQUE INDEX match_again_once ON match (
     program_id, least(mentor_person_id, mentee_person_id), greatest(mentor_person_id, mentee_person_id)
 ) WHERE again AND status <> 'ended' AND (NOT requested OR confirmed_at IS NOT NULL);
+CREATE INDEX match_of_circle ON match (circle_id) WHERE circle_id IS NOT NULL;
 CREATE INDEX match_expires_at ON match (expires_at) WHERE status = 'proposed';
 CREATE INDEX match_ends_at ON match (ends_at) WHERE status = 'confirmed';
 
@@ -97,6 +100,16 @@ CREATE TABLE match_organisation (
 );
 SELECT protect('match_organisation', 'organisation_id');
 SELECT protect_shared('match', 'match_organisation', 'match_id');
+
+-- Who has a partner now: nobody has two, on whichever sides of their matches they stand.
+CREATE TABLE partner (
+    program_id uuid NOT NULL,
+    participant_id uuid NOT NULL,
+    match_id uuid NOT NULL,
+    PRIMARY KEY (program_id, participant_id)
+);
+CREATE INDEX partner_match ON partner (match_id);
+SELECT protect('partner');
 
 CREATE TABLE waiting (
     program_id uuid NOT NULL,
@@ -192,4 +205,4 @@ SELECT protect_shared('request_asked', 'match_organisation', 'match_id');
 
 -- migrate:down
 DROP TABLE round_asked, round_draft, round_work, round;
-DROP TABLE request_asked, waiting, match, match_organisation, participant, program, program_organisation;
+DROP TABLE request_asked, waiting, partner, match, match_organisation, participant, program, program_organisation;

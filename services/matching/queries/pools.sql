@@ -62,6 +62,14 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::ti
     AS row (match_id, status, confirmed_at, ends_at, ended_at, end_reason)
 WHERE match.match_id = row.match_id;
 
+-- name: drop_partners
+DELETE FROM partner WHERE match_id = ANY($1::uuid[]);
+
+-- name: show_circles
+-- A row says only who may see a circle; who joins later mostly adds none.
+INSERT INTO match_organisation (match_id, organisation_id) SELECT * FROM unnest($1::uuid[], $2::uuid[])
+ON CONFLICT DO NOTHING;
+
 -- name: drop_waiting
 DELETE FROM waiting USING unnest($1::uuid[], $2::uuid[]) AS gone (program_id, participant_id)
 WHERE waiting.program_id = gone.program_id AND waiting.participant_id = gone.participant_id;

@@ -4,16 +4,21 @@
 SELECT program_id FROM program ORDER BY program_id;
 
 -- name: load_ended_lately
--- Those that had begun: of a mere proposal only the mentor ever heard.
+-- Those that had begun: of a mere proposal only the mentor ever heard. Of circles those that are over.
 SELECT * FROM match
 WHERE program_id = $1 AND status = 'ended' AND confirmed_at IS NOT NULL AND ended_at > $2::timestamptz - interval '90 days'
+  AND NOT EXISTS (SELECT FROM match AS other WHERE other.circle_id = match.circle_id AND other.status <> 'ended')
 ORDER BY ended_at, match_id;
 
 -- name: load_asked
 -- What was asked of `registrations` and was not decided: it may be lost.
-SELECT asked.match_id, asked.kind, asked.answer FROM request_asked AS asked JOIN match USING (match_id)
-WHERE program_id = $1 AND ((asked.kind IN ('answer', 'expire') AND status = 'proposed')
-                           OR (asked.kind = 'end' AND status = 'confirmed' AND asked.due_at = ends_at))
+SELECT asked.match_id, asked.kind, asked.answer FROM request_asked AS asked
+WHERE EXISTS (
+    SELECT FROM match
+    WHERE program_id = $1 AND asked.match_id IN (match.match_id, match.circle_id)
+      AND ((asked.kind IN ('answer', 'expire') AND status = 'proposed')
+           OR (asked.kind = 'end' AND status = 'confirmed' AND asked.due_at = ends_at))
+)
 ORDER BY asked.asked_at, asked.match_id;
 
 -- name: load_choices_asked

@@ -43,8 +43,8 @@ _PARTICIPANT_COLUMNS: Final = (
 _MATCH_COLUMNS: Final = (
     "match_id", "program_id", "mentor_id", "mentor_person_id", "mentor_organisation_id", "mentee_id",
     "mentee_person_id", "mentee_organisation_id", "status", "slot", "capacity", "score", "facets", "shared",
-    "policy_version", "round_id", "again", "waiting_since", "proposed_at", "expires_at", "confirmed_at", "ends_at",
-    "ended_at", "end_reason", "requested",
+    "policy_version", "round_id", "again", "circle_id", "partners", "waiting_since", "proposed_at", "expires_at",
+    "confirmed_at", "ends_at", "ended_at", "end_reason", "requested",
 )  # fmt: skip
 _WAITING_COLUMNS: Final = ("program_id", "participant_id", "organisation_id", "since", "reasons")
 
@@ -180,6 +180,14 @@ class StoredPools:
         updated = [_match_update(match) for _, changes in changed for match in changes.matches.values()]
         if updated:  # before the new ones, which may take the slots that these give back
             await connection.execute(self._queries["update_matches"], *columns_of(updated, 6))
+        parted = [
+            match.match_id
+            for _, changes in changed
+            for match in changes.matches.values()
+            if match.partners and match.status == "ended"
+        ]
+        if parted:
+            await connection.execute(self._queries["drop_partners"], parted)
         new = [(pool.program.program_id, match) for pool, changes in changed for match in changes.new_matches.values()]
         if new:
             rows = [_match_row(program_id, match) for program_id, match in new]
@@ -192,6 +200,28 @@ class StoredPools:
             await connection.copy_records_to_table(
                 "match_organisation", records=list(members), columns=["match_id", "organisation_id"]
             )
+            await self._save_forms(connection, new)
+
+    async def _save_forms(self, connection: Connection, new: list[tuple[UUID, Match]]) -> None:
+        """Who has a partner now, and which organisations see a circle under its own id."""
+        partners = [
+            (program_id, side.participant_id, match.match_id)
+            for program_id, match in new
+            if match.partners and match.status != "ended"
+            for side in (match.mentor, match.mentee)
+        ]
+        if partners:
+            await connection.copy_records_to_table(
+                "partner", records=partners, columns=["program_id", "participant_id", "match_id"]
+            )
+        circles: set[_Row] = {
+            (match.circle_id, side.organisation_id)
+            for _, match in new
+            if match.circle_id is not None
+            for side in (match.mentor, match.mentee)
+        }
+        if circles:
+            await connection.execute(self._queries["show_circles"], *columns_of(sorted(circles), 2))
 
     async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         new: list[_Row] = []
@@ -363,6 +393,8 @@ def match_of(row: asyncpg.Record) -> Match:
         policy_version=row["policy_version"],
         round_id=row["round_id"],
         again=row["again"],
+        circle_id=row["circle_id"],
+        partners=row["partners"],
         waiting_since=row["waiting_since"],
         proposed_at=row["proposed_at"],
         expires_at=row["expires_at"],
@@ -393,6 +425,8 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
         match.policy_version,
         match.round_id,
         match.again,
+        match.circle_id,
+        match.partners,
         match.waiting_since,
         match.proposed_at,
         match.expires_at,

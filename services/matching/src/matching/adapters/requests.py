@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
@@ -29,7 +30,11 @@ Write = Callable[["Connection", Sequence[Outgoing]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownProposal:
-    """A proposal as its page shows it. `answer` is what was clicked, whether or not it was decided on yet."""
+    """A proposal as its page shows it. `answer` is what was clicked, whether or not it was decided on yet.
+
+    Of a circle score and facets are the mean of its pairs. What it shares is what one of its mentees shares with the
+    mentor, but for the time: no more than that is common to all.
+    """
 
     match_id: UUID
     program_id: UUID
@@ -42,6 +47,7 @@ class ShownProposal:
     facets: dict[str, float]
     shared: Shared
     answer: Answer | None
+    mentees: int = 1
 
 
 class Proposals:
@@ -56,21 +62,24 @@ class Proposals:
     async def find(self, organisation_id: UUID, match_id: UUID) -> ShownProposal | None:
         """The proposal as the organisation sees it; None where it sees none."""
         async with organisation_scope(self._api_pool, organisation_id) as connection:
-            row = await connection.fetchrow(self._queries["load_proposal"], match_id)
-        if row is None:
+            rows = await connection.fetch(self._queries["load_proposal"], match_id)
+        if not rows:
             return None
+        row = rows[0]
+        together = [each for each in rows if each["status"] == row["status"]]
         return ShownProposal(
-            match_id=row["match_id"],
+            match_id=match_id,
             program_id=row["program_id"],
             mentor_person_id=row["mentor_person_id"],
             status=row["status"],
             expires_at=row["expires_at"],
             title=row["title"],
             terms=msgspec.convert(row["terms"], Terms),
-            score=row["score"],
-            facets=row["facets"],
-            shared=msgspec.convert(row["shared"], Shared),
+            score=fmean(each["score"] for each in together),
+            facets={name: fmean(each["facets"].get(name, 0.0) for each in together) for name in row["facets"]},
+            shared=_shared([msgspec.convert(each["shared"], Shared) for each in together]),
             answer=row["answer"],
+            mentees=len(together),
         )
 
     async def answer(self, proposal: ShownProposal, answer: Answer, now: datetime, traceparent: str | None) -> bool:
@@ -84,6 +93,19 @@ class Proposals:
                 return False
             await self._write(connection, [event])
         return True
+
+
+def _shared(pairs: Sequence[Shared]) -> Shared:
+    def of(name: Literal["languages", "skills", "goals", "interests"]) -> tuple[str, ...]:
+        return tuple(sorted({each for pair in pairs for each in getattr(pair, name)}))
+
+    return Shared(
+        languages=of("languages"),
+        skills=of("skills"),
+        goals=of("goals"),
+        interests=of("interests"),
+        common_minutes=min(pair.common_minutes for pair in pairs),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Prog
     if program.terms != before.terms:
         for match in in_order(pool.matches.values()):
             if match.confirmed_at is not None:
-                ends_at = max(pool.now, match.confirmed_at + timedelta(weeks=program.terms.weeks))
+                began = min(each.confirmed_at or pool.now for each in pool.told_as(match.told_as))
+                ends_at = max(pool.now, began + timedelta(weeks=program.terms.weeks))
                 step.change(replace(match, ends_at=ends_at), "terms")
     if program.policy != before.policy:
         if not requesting.by_request(program.policy):
@@ -93,7 +94,8 @@ def update(pool: Pool, now: datetime, new_match_id: NewMatchId, participant: Par
     ended: list[Match] = []
     for match in pool.matches_of(participant_id):
         mentors = match.mentor.participant_id == participant_id
-        if (mentors and not participant.is_mentor) or (not mentors and not participant.is_mentee):
+        keeps_role = participant.is_mentor if mentors else participant.is_mentee
+        if not keeps_role or (match.partners and not (participant.is_mentor and participant.is_mentee)):
             step.end(match, "withdrawn")
         elif _blocked(pool, match):
             step.end(match, "rematch")
@@ -139,7 +141,7 @@ def rematch(
         if participant_id in pool.left:
             return []
         raise Contradiction("unknown_participant", f"participant {participant_id} was never in the program")
-    asked = [match for match in pool.matches_of(participant_id) if match_id in (None, match.match_id)]
+    asked = [match for match in pool.matches_of(participant_id) if match_id in (None, match.match_id, match.circle_id)]
     if not asked and match_id is not None:
         return []
     step = Step.begin(pool, now, new_match_id)
@@ -206,68 +208,74 @@ def request(
 
 
 def accept(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
-    """The mentor said yes. If the pair may not be any more, the proposal ends instead."""
-    match = _open_proposal(pool, match_id)
-    if match is None:
+    """The mentor said yes. A pair that may not be any more ends instead; of a circle, the others begin."""
+    proposals = _open_proposals(pool, match_id)
+    if not proposals:
         return []
     step = Step.begin(pool, now, new_match_id)
-    mentor, mentee = pool.rows((match.mentor.participant_id, match.mentee.participant_id)).tolist()
-    if rules.broken_rule(pool.facts, pool.program.policy, mentor, mentee, met=not match.bars_repeat) is None:
-        step.confirm(match)
-    else:
-        step.end(match, "unfit")
-        step.settle([match])
+    unfit = []
+    for match in proposals:
+        mentor, mentee = pool.rows((match.mentor.participant_id, match.mentee.participant_id)).tolist()
+        if rules.broken_rule(pool.facts, pool.program.policy, mentor, mentee, met=not match.bars_repeat) is None:
+            step.confirm(match)
+        else:
+            step.end(match, "unfit")
+            unfit.append(match)
+    step.settle(unfit)
     return step.finish()
 
 
 def decline(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
     """The mentor said no."""
-    return _fall_through(pool, now, new_match_id, match_id, "declined")
+    return _fall_through(pool, now, new_match_id, _open_proposals(pool, match_id), "declined")
 
 
 def expire(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID) -> list[Decision]:
     """The mentor did not answer in time. Nothing, if it is not time yet."""
-    match = _open_proposal(pool, match_id)
-    if match is None or match.expires_at is None or max(now, pool.now) < match.expires_at:
-        return []
-    return _fall_through(pool, now, new_match_id, match_id, "expired")
+    at = max(now, pool.now)
+    due = [each for each in _open_proposals(pool, match_id) if each.expires_at is not None and each.expires_at <= at]
+    return _fall_through(pool, now, new_match_id, due, "expired")
 
 
 def end(pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID, reason: EndReason) -> list[Decision]:
-    """A coordinator, or the clock, ends a match.
+    """A coordinator, or the clock, ends a match; a circle for all of its mentees.
 
     The mentor's place is offered to those who wait. The mentee does not look again by themselves: a mentoring that ran
     its weeks is complete, and what follows on a coordinator's step is for the coordinator to say (a rematch request).
     The clock ends confirmed matches only, and nothing before its time: the terms may have changed since it asked.
     """
-    match = pool.matches.get(match_id)
-    if match is None:
-        return []
-    if reason == "term_over" and (match.ends_at is None or max(now, pool.now) < match.ends_at):
+    at = max(now, pool.now)
+    matches = [
+        match
+        for match in pool.told_as(match_id)
+        if reason != "term_over" or (match.ends_at is not None and match.ends_at <= at)
+    ]
+    if not matches:
         return []
     step = Step.begin(pool, now, new_match_id)
-    step.end(match, reason)
-    if not pool.matches_of_mentee(match.mentee.participant_id):
-        step.drop_list(match.mentee.participant_id)
-    step.settle([match], mentees_look_again=False)
+    for match in matches:
+        step.end(match, reason)
+        if not pool.matches_of_mentee(match.mentee.participant_id):
+            step.drop_list(match.mentee.participant_id)
+    step.settle(matches, mentees_look_again=False)
     return step.finish()
 
 
 def _fall_through(
-    pool: Pool, now: datetime, new_match_id: NewMatchId, match_id: UUID, reason: EndReason
+    pool: Pool, now: datetime, new_match_id: NewMatchId, proposals: list[Match], reason: EndReason
 ) -> list[Decision]:
-    match = _open_proposal(pool, match_id)
-    if match is None:
+    if not proposals:
         return []
     step = Step.begin(pool, now, new_match_id)
-    step.end(match, reason)
-    step.settle([match])
+    for match in proposals:
+        step.end(match, reason)
+    step.settle(proposals)
     return step.finish()
 
 
-def _open_proposal(pool: Pool, match_id: UUID) -> Match | None:
-    match = pool.matches.get(match_id)
-    return match if match is not None and match.status == "proposed" else None
+def _open_proposals(pool: Pool, match_id: UUID) -> list[Match]:
+    """The proposal that others know by this id: of a circle, one for each of its mentees."""
+    return [match for match in pool.told_as(match_id) if match.status == "proposed"]
 
 
 def _meets_otherwise(before: Participant, after: Participant) -> bool:

@@ -62,6 +62,7 @@ class Pool:
         self.rulebook: tuple[Policy, list[int], npt.NDArray[np.int64]] | None = None  # what `search` made of the policy
         self._by_mentor: dict[UUID, dict[UUID, Match]] = {}
         self._by_mentee: dict[UUID, tuple[UUID, ...]] = {}
+        self._by_circle: dict[UUID, dict[UUID, Match]] = {}
         self._by_person: dict[UUID, tuple[UUID, ...]] = {}
         self._offsets: dict[str, int] = {}
         self._next_hour = self._this_hour() + _HOUR
@@ -191,14 +192,9 @@ class Pool:
     def replace_match(self, match: Match) -> None:
         """A live match changed. One that has ended now gives its slot back."""
         if match.status == "ended":
-            del self.matches[match.match_id]
-            del self._by_mentor[match.mentor.participant_id][match.match_id]
-            self._drop_of_mentee(match)
+            self._drop_live(match)
             if not _apart_for_good(match):
                 self.facts.part(match.mentor.person_id, match.mentee.person_id)
-            row = self.facts.row_of.get(match.mentor.participant_id)
-            if row is not None:
-                self.facts.add_live(row, -1, self.now)
         else:
             self._put_live(match)
         if match.requested and match.bars_repeat:
@@ -235,7 +231,21 @@ class Pool:
 
     def matches_of(self, participant_id: UUID) -> list[Match]:
         """All live matches of a participant, as mentor first."""
-        return self.matches_of_mentor(participant_id) + self.matches_of_mentee(participant_id)
+        mentoring = self.matches_of_mentor(participant_id)
+        return mentoring + [each for each in self.matches_of_mentee(participant_id) if not each.partners]
+
+    def told_as(self, match_id: UUID) -> list[Match]:
+        """The live matches that others know by this id: one, or those of a circle in the order of their mentees."""
+        circle = self._by_circle.get(match_id)
+        if circle is not None:
+            return in_order(circle.values())
+        match = self.matches.get(match_id)
+        return [] if match is None else [match]
+
+    def circle_of(self, participant_id: UUID) -> Match | None:
+        """A live match of the circle that the participant leads, if they lead one."""
+        circles = [match for match in self.matches_of_mentor(participant_id) if match.circle_id is not None]
+        return circles[0] if circles else None
 
     def free_slot(self, participant_id: UUID) -> int:
         """The lowest slot that no live match of the mentor holds."""
@@ -282,29 +292,43 @@ class Pool:
     def _count_match(self, match: Match) -> None:
         if match.bars_repeat:
             self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
-        row = self.facts.row_of.get(match.mentor.participant_id)
         if match.status != "ended":
             self._put_live(match)
-        if row is not None:
-            self.facts.add_live(row, 0 if match.status == "ended" else 1, match.ended_at or match.proposed_at)
+        live, at = (0, match.ended_at) if match.status == "ended" else (1, None)
+        for row in self._leading_rows(match):
+            self.facts.add_live(row, live, at or match.proposed_at)
 
     def _put_live(self, match: Match) -> None:
         self.matches[match.match_id] = match
-        self._by_mentor.setdefault(match.mentor.participant_id, {})[match.match_id] = match
-        mentee_id = match.mentee.participant_id
-        known = self._by_mentee.get(mentee_id)
-        if known is None:
-            self._by_mentee[mentee_id] = (match.match_id,)
-        elif match.match_id not in known:
-            self._by_mentee[mentee_id] = (*known, match.match_id)
+        for mentor_id, mentee_id in _sides(match):
+            self._by_mentor.setdefault(mentor_id, {})[match.match_id] = match
+            known = self._by_mentee.get(mentee_id, ())
+            if match.match_id not in known:
+                self._by_mentee[mentee_id] = (*known, match.match_id)
+        if match.circle_id is not None:
+            self._by_circle.setdefault(match.circle_id, {})[match.match_id] = match
 
-    def _drop_of_mentee(self, match: Match) -> None:
-        mentee_id = match.mentee.participant_id
-        rest = tuple(each for each in self._by_mentee[mentee_id] if each != match.match_id)
-        if rest:
-            self._by_mentee[mentee_id] = rest
-        else:
-            del self._by_mentee[mentee_id]
+    def _drop_live(self, match: Match) -> None:
+        del self.matches[match.match_id]
+        for mentor_id, mentee_id in _sides(match):
+            del self._by_mentor[mentor_id][match.match_id]
+            rest = tuple(each for each in self._by_mentee[mentee_id] if each != match.match_id)
+            if rest:
+                self._by_mentee[mentee_id] = rest
+            else:
+                del self._by_mentee[mentee_id]
+        if match.circle_id is not None:
+            circle = self._by_circle[match.circle_id]
+            del circle[match.match_id]
+            if not circle:
+                del self._by_circle[match.circle_id]
+        for row in self._leading_rows(match):
+            self.facts.add_live(row, -1, self.now)
+
+    def _leading_rows(self, match: Match) -> list[int]:
+        """Rows of those whose place the match takes, as far as they are still here."""
+        found = (self.facts.row_of.get(mentor_id) for mentor_id, _ in _sides(match))
+        return [row for row in found if row is not None]
 
     def _hours(self, participant: Participant) -> tuple[int, int]:
         """Bits of their week, and how many minutes their zone is ahead of UTC."""
@@ -323,6 +347,12 @@ def _apart_for_good(match: Match) -> bool:
     one of them asked to leave it.
     """
     return match.status != "ended" or match.confirmed_at is None or match.end_reason in ("rematch", "unfit")
+
+
+def _sides(match: Match) -> tuple[tuple[UUID, UUID], ...]:
+    """Who mentors whom in a match: of partners each the other."""
+    mentor_id, mentee_id = match.mentor.participant_id, match.mentee.participant_id
+    return ((mentor_id, mentee_id), (mentee_id, mentor_id)) if match.partners else ((mentor_id, mentee_id),)
 
 
 def in_order(matches: Iterable[Match]) -> list[Match]:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from . import requesting, search
+from . import peers, requesting, search
 from .pool import Pool
 from .values import (
     Changed,
@@ -25,6 +25,7 @@ from .values import (
     Match,
     Participant,
     Proposed,
+    Reason,
     RuleName,
     Shared,
     Side,
@@ -67,12 +68,13 @@ class Step:
         return self.decisions
 
     def seek(self, participant_id: UUID, since: datetime) -> None:
-        """Find a mentor for a mentee who has none, or let them wait."""
+        """Find a mentor, or a partner, for somebody who has none, or let them wait."""
         pool = self.pool
+        row = pool.facts.row_of[participant_id]
         if requesting.by_request(pool.program.policy):
             self.ask(participant_id, since)
             return
-        fit = search.best_mentor(pool, pool.facts.row_of[participant_id])
+        fit = peers.best_partner(pool, row) if pool.program.kind == "peer" else search.best_mentor(pool, row)
         if fit is None:
             self.wait(participant_id, since)
         else:
@@ -114,30 +116,28 @@ class Step:
     def retry_waiting(self) -> None:
         """Everybody who waits looks at the whole pool again, longest waiting first."""
         for entry in sorted(self.pool.waiting.values(), key=place_in_queue):
-            self.seek(entry.participant_id, entry.since)
+            if entry.participant_id in self.pool.waiting:  # and did not become a partner of one before
+                self.seek(entry.participant_id, entry.since)
 
     def wait(self, participant_id: UUID, since: datetime) -> None:
         """A mentee waits (again, or still) and is told if the rules in the way are not those they know."""
         pool = self.pool
         before = pool.waiting.get(participant_id)
         self._note_told(participant_id)
-        by_request = requesting.by_request(pool.program.policy)
         entry = Waiting(
             participant_id=participant_id,
             organisation_id=pool.participants[participant_id].organisation_id,
             since=since,
-            reasons=(
-                requesting.TO_CHOOSE if by_request else search.why_nobody(pool, pool.facts.row_of[participant_id])
-            ),
+            reasons=self._reasons(pool.facts.row_of[participant_id]),
         )
         if entry != before:
             pool.put_waiting(entry)
 
     def offer(self, mentor_id: UUID) -> None:
-        """Give the mentor's free places to those who wait."""
+        """Give the mentor's free places to those who wait. Peers have none: each of them seeks by themselves."""
         pool = self.pool
         mentor = pool.participants.get(mentor_id)
-        if mentor is None:
+        if mentor is None or pool.program.kind == "peer":
             return
         places = pool.free_places(mentor_id)
         if not places or not pool.waiting or requesting.by_request(pool.program.policy):
@@ -150,36 +150,47 @@ class Step:
             self.wait(participant_id, pool.waiting[participant_id].since)
 
     def take(self, fit: search.Fit, since: datetime) -> None:
-        """Make the match: a proposal where the mentor is to be asked, else confirmed at once."""
-        pool, policy = self.pool, self.pool.program.policy
+        """Make the match: a proposal where the mentor is to be asked, else confirmed at once.
+
+        Who joins a circle that is there has its end, or its time to answer: its mentor was asked, or is being asked.
+        """
+        pool, program = self.pool, self.pool.program
+        policy = program.policy
         requested = requesting.by_request(policy)
-        asks = policy.mentor_consent or requested
         mentor = pool.participants[pool.facts.id_at(fit.mentor)]
         mentee = pool.participants[pool.facts.id_at(fit.mentee)]
         now = pool.now
+        circle = pool.circle_of(mentor.participant_id)
+        proposed = (policy.mentor_consent or requested) if circle is None else circle.status == "proposed"
+        expires_at = now + timedelta(days=policy.proposal_days) if circle is None else circle.expires_at
+        ends_at = self._end() if circle is None else circle.ends_at
         match = Match(
             match_id=self.new_match_id(mentor.participant_id, mentee.participant_id),
             mentor=_side(mentor),
             mentee=_side(mentee),
-            status="proposed" if asks else "confirmed",
+            status="proposed" if proposed else "confirmed",
             slot=pool.free_slot(mentor.participant_id),
-            capacity=mentor.capacity,
+            capacity=1 if program.kind == "peer" else mentor.capacity,
             score=fit.score,
             facets=fit.facets(policy.weights),
             # It is for the page where the mentor answers.
-            shared=search.common_ground(pool, mentor, mentee) if asks else Shared(),
+            shared=search.common_ground(pool, mentor, mentee) if proposed else Shared(),
             policy_version=policy.version,
             again=policy.rematch_former and pool.facts.were_paired(mentor.person_id, mentee.person_id),
+            circle_id=self._circle_id(mentor.participant_id, circle),
+            partners=program.kind == "peer",
             waiting_since=since,
             proposed_at=now,
-            expires_at=now + timedelta(days=policy.proposal_days) if asks else None,
-            confirmed_at=None if asks else now,
-            ends_at=None if asks else self._end(),
+            expires_at=expires_at if proposed else None,
+            confirmed_at=None if proposed else now,
+            ends_at=None if proposed else ends_at,
             requested=requested,
         )
         pool.stop_waiting(mentee.participant_id)
+        if match.partners:
+            pool.stop_waiting(mentor.participant_id)
         pool.add_match(match)
-        self.decisions.append(Proposed(match) if asks else Confirmed(match))
+        self.decisions.append(Proposed(match) if proposed else Confirmed(match))
 
     def confirm(self, match: Match) -> None:
         """A proposal becomes a match. Whoever else was asked for the mentee is not needed any more."""
@@ -220,6 +231,8 @@ class Step:
             for match in ended:
                 since = self.pool.now if match.status == "confirmed" else match.waiting_since
                 self.seek_again(match.mentee.participant_id, since)
+                if match.partners:
+                    self.seek_again(match.mentor.participant_id, since)
         for mentor_id in sorted({match.mentor.participant_id for match in ended}):
             self.offer(mentor_id)
         if self.pool.program.policy.rematch_former:
@@ -254,6 +267,20 @@ class Step:
         if waiting is None:
             return None
         return frozenset(reason.rule for reason in waiting.reasons), 0 if choice is None else choice.number
+
+    def _reasons(self, row: int) -> tuple[Reason, ...]:
+        """Why somebody waits who has nobody."""
+        if requesting.by_request(self.pool.program.policy):
+            return requesting.TO_CHOOSE
+        if self.pool.program.kind == "peer":
+            return peers.why_no_partner(self.pool, row)
+        return search.why_nobody(self.pool, row)
+
+    def _circle_id(self, mentor_id: UUID, circle: Match | None) -> UUID | None:
+        """That of the mentor's circle; of a new one it follows from the event and the mentor."""
+        if self.pool.program.kind != "group":
+            return None
+        return self.new_match_id(mentor_id, mentor_id) if circle is None else circle.circle_id
 
     def _end(self) -> datetime:
         """When a match that begins now ends."""

@@ -50,7 +50,7 @@ EndReason = Literal[
 ]
 Matching = Literal["on_arrival", "rounds", "review", "on_request"]
 Objective = Literal["total", "participation", "stability", "fairness"]
-ChangeReason = Literal["participant_updated", "terms", "reporting_line"]
+ChangeReason = Literal["participant_updated", "terms", "reporting_line", "members"]
 
 
 # How a request ends that one of the two, or their coordinator, does not want.
@@ -268,10 +268,11 @@ class Side:
 class Match:
     """A mentor and a mentee. It holds `slot` of the mentor's capacity until it has ended.
 
-    `again`: their persons were matched in this program before, and the policy let them meet again. `capacity` is the
-    capacity in force when the slot was taken; it may have been lowered since. `waiting_since` is when the mentee's wait
-    had begun: should the proposal fall through, that is their place in the queue again. `requested`: the mentee had
-    chosen this mentor.
+    `again`: their persons were matched in this program before, and the policy let them meet again. Mentees of one
+    circle have a match each, with the same `circle_id`. `partners` mentor each other: each is on both sides, and has no
+    other match. `capacity` is the capacity in force when the slot was taken; it may have been lowered since.
+    `waiting_since` is when the mentee's wait had begun: should the proposal fall through, that is their place in the
+    queue again. `requested`: the mentee had chosen this mentor.
     """
 
     match_id: UUID
@@ -286,6 +287,8 @@ class Match:
     policy_version: int
     round_id: UUID | None = None
     again: bool = False
+    circle_id: UUID | None = None
+    partners: bool = False
     waiting_since: datetime
     proposed_at: datetime
     expires_at: datetime | None = None
@@ -294,6 +297,11 @@ class Match:
     ended_at: datetime | None = None
     end_reason: EndReason | None = None
     requested: bool = False
+
+    @property
+    def told_as(self) -> UUID:
+        """The id under which others know it: that of its circle, if it is in one."""
+        return self.circle_id or self.match_id
 
     @property
     def bars_repeat(self) -> bool:

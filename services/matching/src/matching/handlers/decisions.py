@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, Literal, TypeAlias, TypeVar
+from uuid import UUID
 
 from matching.domain.pool import Pool
+from matching.domain.score import SCALE
 from matching.domain.values import (
     Changed,
+    ChangeReason,
     Confirmed,
     Decision,
     Ended,
     EndReason,
     Match,
     Proposed,
-    Role,
     Side,
+    Waiting,
     Waitlisted,
 )
 from mentorstream_events import Event, Value
@@ -32,6 +35,7 @@ from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from .details import member_of, terms_of
 
 T = TypeVar("T")
+_OfMatch: TypeAlias = Proposed | Confirmed | Changed | Ended
 WireReason: TypeAlias = Literal[
     "declined", "expired", "withdrawn", "rematch", "coordinator", "term_over", "other_accepted", "no_longer_fits"
 ]
@@ -49,87 +53,152 @@ _WIRE_REASON: Final[dict[EndReason, WireReason]] = {
 }
 
 
-def tell(pool: Pool, cause: Event[Value] | Cause, decisions: Iterable[Decision]) -> list[Outgoing]:
-    """The outgoing events, in the order of the decisions, at the program's time."""
-    return [emit(cause, data, time=pool.now, name=name) for name, data in (_said(pool, each) for each in decisions)]
+def tell(pool: Pool, cause: Event[Value] | Cause, decisions: Sequence[Decision]) -> list[Outgoing]:
+    """The outgoing events, in the order of the decisions, at the program's time.
+
+    A circle is one match to others: all that was decided of its mentees is told once, where the first of it was.
+    """
+    circles: dict[UUID, list[_OfMatch]] = {}
+    for each in decisions:
+        if not isinstance(each, Waitlisted) and each.match.circle_id is not None:
+            circles.setdefault(each.match.circle_id, []).append(each)
+    said: list[tuple[object, Value | None]] = []
+    for each in decisions:
+        if isinstance(each, Waitlisted):
+            said.append((each.waiting.participant_id, _waitlisted(pool, each.waiting)))
+        elif each.match.circle_id is None:
+            said.append((each.match.match_id, _of_match(pool, each)))
+        elif (of_circle := circles.pop(each.match.circle_id, None)) is not None:
+            said.append((each.match.circle_id, _of_circle(pool, each.match.circle_id, of_circle)))
+    return [emit(cause, data, time=pool.now, name=name) for name, data in said if data is not None]
 
 
-def _said(pool: Pool, decision: Decision) -> tuple[object, Value]:
+def _of_match(pool: Pool, decision: _OfMatch) -> Value:
+    rows = [decision.match]
     match decision:
-        case Proposed(match):
-            return match.match_id, _proposed(pool, match)
-        case Confirmed(match):
-            return match.match_id, _confirmed(pool, match)
-        case Changed(match, reason):
-            return match.match_id, MatchChanged(
-                program_id=pool.program.program_id,
-                match_id=match.match_id,
-                mentor=_member(pool, match.mentor, "mentor"),
-                mentees=(_member(pool, match.mentee, "mentee"),),
-                terms=terms_of(pool.program.terms),
-                ends_at=_set(match.ends_at),
-                reason=reason,
-                round_id=match.round_id,
-            )
-        case Ended(match, was_confirmed):
-            return match.match_id, _ended(pool, match, was_confirmed=was_confirmed)
-        case Waitlisted(waiting):
-            participant = pool.participants[waiting.participant_id]
-            return waiting.participant_id, ParticipantWaitlisted(
-                program_id=pool.program.program_id,
-                participant_id=participant.participant_id,
-                person_id=participant.person_id,
-                organisation_id=participant.organisation_id,
-                role="mentee",
-                waiting_since=waiting.since,
-                reasons=tuple(wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons),
-                lists=choice.number if (choice := pool.choices.get(waiting.participant_id)) is not None else 0,
-            )
+        case Proposed():
+            return _proposed(pool, rows)
+        case Confirmed():
+            return _confirmed(pool, rows)
+        case Changed(reason=reason):
+            return _changed(pool, rows, reason)
+        case Ended(was_confirmed=was_confirmed):
+            return _ended(pool, rows, was_confirmed=was_confirmed)
 
 
-def _proposed(pool: Pool, match: Match) -> MatchProposed:
+def _of_circle(pool: Pool, circle_id: UUID, decisions: Sequence[_OfMatch]) -> Value | None:
+    """What has become of a circle, from what was decided of each of its mentees; None for nothing to tell.
+
+    It begins with its first confirmed mentees and ends with its last. While it is proposed, who leaves is not told.
+    """
+    rows = pool.told_as(circle_id)
+    begun = {each.match.match_id for each in decisions if isinstance(each, Confirmed)}
+    ended = [each for each in decisions if isinstance(each, Ended)]
+    ran = any(each.was_confirmed and each.match.match_id not in begun for each in ended) or any(
+        row.status == "confirmed" and row.match_id not in begun for row in rows
+    )
+    if not rows:
+        return _ended(pool, [each.match for each in ended], was_confirmed=ran)
+    if any(isinstance(each, Proposed) for each in decisions):
+        return _proposed(pool, rows)
+    if rows[0].status == "proposed":
+        return None
+    if not ran:
+        return _confirmed(pool, rows)
+    if begun or ended:
+        return _changed(pool, rows, "members")
+    return _changed(pool, rows, next(each.reason for each in decisions if isinstance(each, Changed)))
+
+
+def _waitlisted(pool: Pool, waiting: Waiting) -> ParticipantWaitlisted:
+    participant = pool.participants[waiting.participant_id]
+    return ParticipantWaitlisted(
+        program_id=pool.program.program_id,
+        participant_id=participant.participant_id,
+        person_id=participant.person_id,
+        organisation_id=participant.organisation_id,
+        role="mentee",
+        waiting_since=waiting.since,
+        reasons=tuple(wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons),
+        lists=choice.number if (choice := pool.choices.get(waiting.participant_id)) is not None else 0,
+    )
+
+
+def _proposed(pool: Pool, rows: Sequence[Match]) -> MatchProposed:
+    score, facets = _worth(rows)
     return MatchProposed(
         program_id=pool.program.program_id,
-        match_id=match.match_id,
-        mentor=_member(pool, match.mentor, "mentor"),
-        mentees=(_member(pool, match.mentee, "mentee"),),
-        score=match.score,
-        facets=match.facets,
-        policy_version=match.policy_version,
-        expires_at=_set(match.expires_at),
-        round_id=match.round_id,
+        match_id=rows[0].told_as,
+        mentor=_mentor(pool, rows),
+        mentees=_mentees(pool, rows),
+        score=score,
+        facets=facets,
+        policy_version=rows[0].policy_version,
+        expires_at=_set(rows[0].expires_at),
+        round_id=rows[0].round_id,
     )
 
 
-def _confirmed(pool: Pool, match: Match) -> MatchConfirmed:
+def _confirmed(pool: Pool, rows: Sequence[Match]) -> MatchConfirmed:
+    score, facets = _worth(rows)
     return MatchConfirmed(
         program_id=pool.program.program_id,
-        match_id=match.match_id,
-        mentor=_member(pool, match.mentor, "mentor"),
-        mentees=(_member(pool, match.mentee, "mentee"),),
-        score=match.score,
-        facets=match.facets,
-        policy_version=match.policy_version,
+        match_id=rows[0].told_as,
+        mentor=_mentor(pool, rows),
+        mentees=_mentees(pool, rows),
+        score=score,
+        facets=facets,
+        policy_version=rows[0].policy_version,
         terms=terms_of(pool.program.terms),
-        ends_at=_set(match.ends_at),
-        round_id=match.round_id,
+        ends_at=_set(rows[0].ends_at),
+        round_id=rows[0].round_id,
     )
 
 
-def _ended(pool: Pool, match: Match, *, was_confirmed: bool) -> MatchEnded:
+def _changed(pool: Pool, rows: Sequence[Match], reason: ChangeReason) -> MatchChanged:
+    return MatchChanged(
+        program_id=pool.program.program_id,
+        match_id=rows[0].told_as,
+        mentor=_mentor(pool, rows),
+        mentees=_mentees(pool, rows),
+        terms=terms_of(pool.program.terms),
+        ends_at=_set(rows[0].ends_at),
+        reason=reason,
+        round_id=rows[0].round_id,
+    )
+
+
+def _ended(pool: Pool, rows: Sequence[Match], *, was_confirmed: bool) -> MatchEnded:
+    organisations = (side.organisation_id for row in rows for side in (row.mentor, row.mentee))
     return MatchEnded(
         program_id=pool.program.program_id,
-        match_id=match.match_id,
-        mentor_person_id=match.mentor.person_id,
-        mentee_person_ids=(match.mentee.person_id,),
-        organisation_ids=tuple(dict.fromkeys((match.mentor.organisation_id, match.mentee.organisation_id))),
+        match_id=rows[0].told_as,
+        mentor_person_id=rows[0].mentor.person_id,
+        mentee_person_ids=tuple(row.mentee.person_id for row in rows),
+        organisation_ids=tuple(dict.fromkeys(organisations)),
         was_confirmed=was_confirmed,
-        reason=_WIRE_REASON[_set(match.end_reason)],
-        round_id=match.round_id,
+        reason=_WIRE_REASON[_set(rows[-1].end_reason)],
+        round_id=rows[0].round_id,
     )
 
 
-def _member(pool: Pool, side: Side, role: Role) -> wire.Member:
+def _worth(rows: Sequence[Match]) -> tuple[float, dict[str, float]]:
+    """Score and facets; of a circle the mean of its pairs, in whole points, so that they still sum exactly."""
+    if len(rows) == 1:
+        return rows[0].score, rows[0].facets
+    points = {name: int(sum(row.facets.get(name, 0.0) for row in rows) * SCALE) // len(rows) for name in rows[0].facets}
+    return sum(points.values()) / SCALE, {name: value / SCALE for name, value in points.items()}
+
+
+def _mentor(pool: Pool, rows: Sequence[Match]) -> wire.Member:
+    return _member(pool, rows[0].mentor, "partner" if rows[0].partners else "mentor")
+
+
+def _mentees(pool: Pool, rows: Sequence[Match]) -> tuple[wire.Member, ...]:
+    return tuple(_member(pool, row.mentee, "partner" if row.partners else "mentee") for row in rows)
+
+
+def _member(pool: Pool, side: Side, role: wire.Part) -> wire.Member:
     return member_of(pool.participants[side.participant_id], role)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from matching.domain.values import Hours, OwnVocabulary, Participant, Policy, Program, Role, Terms
+from matching.domain.values import Hours, OwnVocabulary, Participant, Policy, Program, Terms
 from mentorstream_events import values as wire
 from mentorstream_events.registrations import (
     ParticipantRegistered,
@@ -65,7 +65,7 @@ def participant_of(data: ParticipantRegistered | ParticipantUpdated, time: datet
     )
 
 
-def member_of(participant: Participant, role: Role) -> wire.Member:
+def member_of(participant: Participant, role: wire.Part) -> wire.Member:
     """One side of a match, as the wire tells it."""
     profile = participant.profile
     return wire.Member(
