@@ -59,7 +59,7 @@ CREATE TABLE match (
     again boolean NOT NULL DEFAULT false, -- these two were matched before
     requested boolean NOT NULL DEFAULT false, -- the mentee chose this mentor
     circle_id uuid, -- of all matches of one circle, which others know by it as one match
-    partners boolean NOT NULL, -- each mentors the other
+    partners boolean NOT NULL DEFAULT false, -- each mentors the other
     waiting_since timestamptz NOT NULL,
     proposed_at timestamptz NOT NULL,
     expires_at timestamptz,
