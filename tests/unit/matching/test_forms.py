@@ -184,7 +184,7 @@ class TestPartners:
         assert [(m.mentor.participant_id.int, m.mentee.participant_id.int) for m in story.pool.matches.values()] == [
             (1, 2)
         ]
-        assert story.pool.match_of_mentee(ident(1)) == story.pool.match_of_mentee(ident(2))
+        assert story.pool.matches_of_mentee(ident(1)) == story.pool.matches_of_mentee(ident(2))
         assert [story.pool.matches_of(ident(number)) for number in (1, 2)] == [list(story.pool.matches.values())] * 2
         [waiting] = story.pool.waiting.values()
         assert [(each.rule, each.removed) for each in waiting.reasons] == [("capacity", 2)]
@@ -235,7 +235,7 @@ class TestPartners:
             waiting=pool.waiting.values(),
         )
         assert again.matches == pool.matches
-        assert [again.match_of_mentee(ident(n)) for n in range(1, 6)] == [
-            pool.match_of_mentee(ident(n)) for n in range(1, 6)
+        assert [again.matches_of_mentee(ident(n)) for n in range(1, 6)] == [
+            pool.matches_of_mentee(ident(n)) for n in range(1, 6)
         ]
         assert [again.free_places(ident(n)) for n in range(1, 6)] == [pool.free_places(ident(n)) for n in range(1, 6)]
