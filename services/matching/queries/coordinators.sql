@@ -55,6 +55,11 @@ SELECT * FROM match WHERE program_id = $1 AND match_id = $2;
 SELECT participant_id FROM participant
 WHERE program_id = $1 AND participant_id = ANY($2::uuid[]) AND details IS NOT NULL;
 
+-- name: named_participants
+SELECT participant_id FROM participant
+WHERE program_id = $1 AND details IS NOT NULL AND $2::text IN (participant_id::text, right(participant_id::text, 8))
+LIMIT 2;
+
 -- name: ask_as_coordinator
 -- Returns a row the first time only: what was asked before is not asked again.
 INSERT INTO coordinator_request (program_id, kind, subject_id, request_id, organisation_id, key_lookup, asked_at)

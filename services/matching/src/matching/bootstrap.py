@@ -19,6 +19,8 @@ from matching.entrypoints.choice_pages import ChoicePages
 from matching.entrypoints.choices import Mentees
 from matching.entrypoints.consumer import RegistrationsHandler
 from matching.entrypoints.coordinator_api import CoordinatorApi
+from matching.entrypoints.coordinator_pages import CoordinatorPages
+from matching.entrypoints.coordinator_site import HOME, CoordinatorSite
 from matching.entrypoints.desk import Asker, Desk, Look
 from matching.entrypoints.http import Mentors, build_api
 from matching.entrypoints.pages import ProposalPages
@@ -26,6 +28,7 @@ from matching.entrypoints.review import Reviews
 from matching.settings import MatchingSettings
 from mentorstream_runtime.database import load_queries
 from mentorstream_runtime.process import Parts, Runtime
+from mentorstream_runtime.sessions import Sessions
 
 _PACKAGE_FILE = str(Path(__file__).with_name("__init__.py"))
 
@@ -48,7 +51,16 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
     ask = Asker(runtime, CoordinatorRequests(runtime.pool, queries, runtime.write))
     desk = Desk(reads, look, ask)
     reviews = Reviews(reads, CoordinatedRounds(runtime.pool, runtime.api_pool, queries), look, ask)
-    coordinators = CoordinatorApi(CoordinatorKeys(runtime.api_pool, queries), desk, reviews)
+    keys = CoordinatorKeys(runtime.api_pool, queries)
+    sessions = Sessions(
+        settings.link_secrets,
+        cookie="mentorstream_coordinator",
+        path=HOME,
+        secure=settings.matching_url.startswith("https:"),
+        lasting_seconds=settings.login_seconds,
+    )
+    site = CoordinatorSite(keys, sessions, CoordinatorPages(_PACKAGE_FILE), desk, reviews)
+    api = CoordinatorApi(keys, desk, reviews)
     return Parts(
         readers={"registrations": new_handler},
         timers=[
@@ -59,7 +71,8 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
             settings,
             Mentors(runtime, proposals, ProposalPages(_PACKAGE_FILE)),
             Mentees(runtime, choices, ChoicePages(_PACKAGE_FILE)),
-            coordinators,
+            api,
+            site,
         ),
         restorer=PoolRestorer(queries),
         closing=[copies.close],

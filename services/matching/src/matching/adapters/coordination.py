@@ -158,6 +158,12 @@ class Coordination:
             rows = await connection.fetch(self._queries["seen_participants"], program_id, participant_ids)
         return {row["participant_id"] for row in rows}
 
+    async def named(self, organisation_id: UUID, program_id: UUID, reference: str) -> Sequence[UUID]:
+        """Participants whom the organisation sees by this id, or by the last eight characters of it; at most two."""
+        async with organisation_scope(self._pool, organisation_id) as connection:
+            rows = await connection.fetch(self._queries["named_participants"], program_id, reference)
+        return [row["participant_id"] for row in rows]
+
     async def _row(self, connection: Connection, query: str, program_id: UUID) -> asyncpg.Record:
         row = await connection.fetchrow(self._queries[query], program_id)
         if row is None:

@@ -12,9 +12,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field
 
 from matching import metrics
 from matching.adapters.coordinator_keys import KEY_PREFIX, Coordinator, CoordinatorKeys, TooManyAttempts
+from matching.domain.what_if import Comparison, Grouping, Scope
 from mentorstream_runtime.http import Problem
 from mentorstream_runtime.keys import Unauthenticated, bearer_key
 
@@ -58,6 +60,17 @@ _ACTING: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
+class WhatIfBody(BaseModel):
+    """`policy`: fields of the program's policy with other values, weights too. `scope`: who waits and free places, or
+    everybody as if nobody were matched. Groups of fewer than five people are hidden.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    policy: dict[str, Any] = Field(default_factory=dict, max_length=20)
+    scope: Scope = "open"
+    group_by: Grouping = "organisation"
+
+
 class CoordinatorApi:
     """Adds the routes to an application."""
 
@@ -73,6 +86,7 @@ class CoordinatorApi:
         router = APIRouter(prefix="/v1", responses=_COMMON, dependencies=[bearer])
         self._add_reads(router)
         self._add_matches(router)
+        self._add_what_if(router)
         add_reviews(router, self._reviews, self._who, _ACTING)
         app.include_router(router)
         app.add_exception_handler(Unauthenticated, _on_unauthenticated)
@@ -145,8 +159,15 @@ class CoordinatorApi:
             responses=_ACTING,
         )
         async def end_match(request: Request, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
-            """Its people look again, if they still want to; meetings are cancelled."""
+            """Meetings are cancelled and both are told. The mentee looks again only when a rematch is asked for."""
             return await self._desk.end(await self._who(request), program_id, match_id)
+
+    def _add_what_if(self, router: APIRouter) -> None:
+        @router.post("/programs/{program_id}/what-if", summary="What would another policy do?", responses=_ACTING)
+        async def compare_policies(request: Request, program_id: UUID, body: WhatIfBody) -> Comparison:
+            """Two rounds over the same people, by the policy in force and by yours. Nothing comes of either."""
+            who = await self._who(request)
+            return await self._desk.what_if(who, program_id, body.policy, body.scope, body.group_by)
 
 
 def source_of(request: Request) -> str:

@@ -7,30 +7,50 @@ of it shows in later reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 from uuid import UUID, uuid5
+
+import msgspec
 
 from matching import metrics
 from matching.adapters.coordination import Coordination, SeenProgram
 from matching.adapters.coordinator_keys import Coordinator
 from matching.adapters.coordinator_requests import CoordinatorRequests, Kind
 from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
-from matching.domain import explaining
+from matching.domain import explaining, what_if
 from matching.domain.explaining import Why, WhyNot
 from matching.domain.pool import Pool
-from matching.domain.values import Match
+from matching.domain.values import Match, Policy
 from matching.settings import MatchingSettings
 from mentorstream_events import Value
+from mentorstream_events import values as wire
 from mentorstream_events.registrations import EndMatch
-from mentorstream_runtime.http import Problem, unavailable
+from mentorstream_runtime.http import FieldError, Problem, unavailable
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
 
 from . import coordinator_answers as answers
 
 ResultT = TypeVar("ResultT")
+_CHANGEABLE: Final = frozenset(
+    {
+        "objective",
+        "weights",
+        "minimum_common_minutes",
+        "minimum_score",
+        "share_language",
+        "organisations",
+        "boss_levels",
+        "same_boss_allowed",
+        "seniority_gap_minimum",
+        "seniority_gap_maximum",
+        "mentor_credentials",
+        "mentee_credentials",
+        "rematch_former",
+    }
+)
 
 
 class Asker:
@@ -152,9 +172,50 @@ class Desk:
         request = EndMatch(program_id=program_id, match_id=match_id, reason="coordinator")
         return await self._ask(who, "end", program_id, match_id, request, uuid5(match_id, "end"))
 
+    async def what_if(
+        self,
+        who: Coordinator,
+        program_id: UUID,
+        changes: Mapping[str, Any],
+        scope: what_if.Scope,
+        grouping: what_if.Grouping,
+    ) -> what_if.Comparison:
+        """What the policy in force with these changes would do. For the owner only; nothing comes of it."""
+        program = await self.program(who, program_id)
+        if not program.owned:
+            raise Problem(403, "Policies are the owner's", "This program is another organisation's.")
+        if program.kind in ("group", "peer"):
+            raise Problem(409, "Nothing to compare", "Circles and peers cannot be compared yet.")
+        policy = _changed(program.policy, changes)
+        return await self._look(program_id, lambda pool: what_if.compare(pool, policy, scope, grouping))
+
+    async def named(self, who: Coordinator, program_id: UUID, reference: str) -> UUID:
+        """The participant with this id, or this end of it."""
+        await self.program(who, program_id)
+        found = await self._reads.named(who.organisation_id, program_id, reference.strip().lower())
+        if len(found) > 1:
+            raise Problem(409, "Several have this reference", "Please give the whole id.")
+        return found[0] if found else not_there("participant")
+
     async def _match(self, who: Coordinator, program_id: UUID, match_id: UUID) -> Match:
         found = await self._reads.match(who.organisation_id, program_id, match_id)
         return found if found is not None else not_there("match")
+
+
+def _changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
+    """The policy with other values, checked as intake checks them. Raises Problem."""
+    unknown = sorted(set(changes) - _CHANGEABLE)
+    if unknown:
+        raise Problem(
+            422, "The request is not valid", errors=[FieldError(f"/policy/{unknown[0]}", "cannot be changed")]
+        )
+    told = msgspec.to_builtins(policy)
+    told |= changes
+    told["weights"] = msgspec.to_builtins(policy.weights) | dict(changes.get("weights", {}))
+    try:
+        return msgspec.convert(msgspec.to_builtins(msgspec.convert(told, wire.Policy)), Policy)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise Problem(422, "The request is not valid", errors=[FieldError("/policy", str(error))]) from None
 
 
 def must_act(who: Coordinator) -> None:

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse
 from matching import metrics
 from matching.entrypoints.choices import CHOICE_FORM, Mentees
 from matching.entrypoints.coordinator_api import DESCRIPTION, CoordinatorApi
+from matching.entrypoints.coordinator_site import CoordinatorSite
 from matching.entrypoints.pages import ProposalPages
 from matching.settings import MatchingSettings
 from mentorstream_runtime.http import create_app
@@ -97,10 +98,13 @@ class Mentors:
         return proposal, now
 
 
-def build_api(settings: MatchingSettings, mentors: Mentors, mentees: Mentees, coordinators: CoordinatorApi) -> FastAPI:
-    """The application: the pages behind links, and the API for coordinators."""
+def build_api(
+    settings: MatchingSettings, mentors: Mentors, mentees: Mentees, coordinators: CoordinatorApi, site: CoordinatorSite
+) -> FastAPI:
+    """The application: the pages behind links, the API for coordinators and their page."""
     app = create_app(settings, title="Mentorstream matching", description=DESCRIPTION)
     add_link_page(app, "/proposals", _FORM, show=mentors.show, submit=mentors.answer)
     add_link_page(app, "/choices", CHOICE_FORM, show=mentees.show, submit=mentees.hand_in)
     coordinators.add_to(app)
+    site.add_to(app)
     return app

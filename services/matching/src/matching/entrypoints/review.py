@@ -67,6 +67,11 @@ class Reviews:
         found = await self._rounds.round(who.organisation_id, program_id, round_id)
         return found if found is not None else not_there("round")
 
+    async def under_way(self, who: Coordinator, program_id: UUID) -> SeenRound | None:
+        """The round that is being solved, or waits for review."""
+        await self._owned(who, program_id)
+        return await self._rounds.under_way(who.organisation_id, program_id)
+
     async def drafts(
         self, who: Coordinator, program_id: UUID, round_id: UUID, after: UUID | None, limit: int
     ) -> tuple[Sequence[Draft], Sequence[Edit]]:

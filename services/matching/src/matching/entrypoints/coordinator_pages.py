@@ -1,0 +1,371 @@
+"""How the page of coordinators shows what they may see: short references for people, points of a hundred, plain words.
+
+Renders only. Nobody is named: the last eight characters of a participant's id tell people apart, and their organisation
+is "yours" or the last eight characters of its id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from mentorstream_runtime.pages import Pages
+
+from . import coordinator_answers as answers
+from .words import facet_words, rule_words
+
+if TYPE_CHECKING:
+    from fastapi.responses import HTMLResponse
+
+    from matching.adapters.coordinated_rounds import Draft, Edit, SeenRound
+    from matching.adapters.coordination import SeenProgram
+    from matching.adapters.coordinator_keys import Coordinator
+    from matching.domain.what_if import Change, Comparison
+
+SHORT: Final = 8
+_LISTED_CHANGES: Final = 100
+_MATCHING: Final = {
+    "on_arrival": "as people come",
+    "rounds": "in rounds",
+    "review": "in rounds that are reviewed",
+    "on_request": "on request",
+}
+OBJECTIVES: Final = {
+    "total": "The highest sum of scores",
+    "participation": "As many matches as possible",
+    "stability": "No two who would rather have each other",
+    "fairness": "Those in need first, and nobody badly served",
+}
+_ASKED_BY: Final = {"clock": "the clock", "coordinator": "a coordinator", "import": "an import"}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What every page shows: who looks, their forms' token, and what was just done or went wrong."""
+
+    who: Coordinator | None
+    token: str
+    program: SeenProgram | None = None
+    done: str = ""
+    error: str = ""
+    status: int = 200
+
+
+def short(thing: UUID | None) -> str:
+    """A reference that fits into a table."""
+    return "somebody of another organisation" if thing is None else str(thing)[-SHORT:]
+
+
+def hundredths(share: float) -> str:
+    """A share of a full score as points of a hundred, to a tenth."""
+    return f"{100 * share:.1f}"
+
+
+class CoordinatorPages:
+    """Renders each page."""
+
+    def __init__(self, package_file: str) -> None:
+        self._pages = Pages(package_file)
+
+    def login(self, visit: Visit) -> HTMLResponse:
+        """The form that asks for a key."""
+        return self._render("login", "Coordination", visit)
+
+    def trouble(self, visit: Visit, title: str) -> HTMLResponse:
+        """A page that says what went wrong."""
+        return self._render("_frame", title, visit)
+
+    def programs(self, visit: Visit, programs: Sequence[SeenProgram], following: UUID | None) -> HTMLResponse:
+        """Where to begin."""
+        return self._render("programs", "Programs", visit, programs=programs, next=following)
+
+    def program(
+        self, visit: Visit, glance: answers.GlanceAnswer, under_way: SeenRound | None, nonce: UUID
+    ) -> HTMLResponse:
+        """A pool at a glance."""
+        program = _of(visit)
+        most = max(glance.waiting_weeks, default=0) or 1
+        bars = []
+        for week, people in enumerate(glance.waiting_weeks):
+            last = week == len(glance.waiting_weeks) - 1
+            height = round(90 * people / most)
+            bars.append(
+                {
+                    "x": 4 + 39 * week,
+                    "y": 116 - height,
+                    "height": height,
+                    "people": people,
+                    "short": f"{week}+" if last else week,
+                    "label": f"{week} weeks or more" if last else f"{week} weeks",
+                }
+            )
+        days = 0 if glance.waiting_since is None else max(0, (program.now - glance.waiting_since).days)
+        return self._render(
+            "program",
+            program.title,
+            visit,
+            glance=glance,
+            bars=bars,
+            rate="nobody to match" if glance.match_rate is None else f"{100 * glance.match_rate:.0f} of 100 mentees",
+            mean_score="none yet" if glance.mean_score is None else f"{hundredths(glance.mean_score)} of 100 points",
+            longest=f"the longest for {days} days",
+            under_way=under_way,
+            may_run=visit.who is not None and visit.who.may_act and program.policy.matching in ("rounds", "review"),
+            matching=_MATCHING.get(program.policy.matching, program.policy.matching),
+            nonce=nonce,
+        )
+
+    def waiting(self, visit: Visit, entries: Sequence[answers.WaitingAnswer], following: str | None) -> HTMLResponse:
+        """Who waits, and why."""
+        told = [
+            {
+                "who": short(each.participant_id),
+                "organisation": self._organisation(visit, each.organisation_id),
+                "days": each.days,
+                "reasons": each.reasons,
+            }
+            for each in entries
+        ]
+        return self._render("waiting", "Who waits", visit, entries=told, next=following)
+
+    def matches(self, visit: Visit, entries: Sequence[answers.MatchAnswer], following: UUID | None) -> HTMLResponse:
+        """Matches, each with a link to why."""
+        told = [
+            {
+                "match_id": each.match_id,
+                "mentor": short(each.mentor.participant_id),
+                "mentee": short(each.mentee.participant_id),
+                "status": each.status,
+                "points": hundredths(each.score),
+            }
+            for each in entries
+        ]
+        return self._render("matches", "Matches", visit, entries=told, next=following)
+
+    def match(self, visit: Visit, found: answers.ExplanationAnswer, asked: str) -> HTMLResponse:
+        """Why two were matched, and why not another."""
+        match, now = found.match, found.now
+        sides = [
+            f"{short(side.participant_id)}, {self._organisation(visit, side.organisation_id)}"
+            for side in (match.mentor, match.mentee)
+        ]
+        return self._render(
+            "match",
+            "Why were they matched?",
+            visit,
+            match=match,
+            mentor=sides[0],
+            mentee=sides[1],
+            points=hundredths(match.score),
+            facets=[(facet_words(name), hundredths(share)) for name, share in match.facets.items()],
+            now=now,
+            broken=[rule_words(rule) for rule in now.broken] if now else [],
+            next_mentor=_runner_up(now.runner_up_mentor if now else None),
+            next_mentee=_runner_up(now.runner_up_mentee if now else None),
+            why_not="" if found.why_not is None else _why_not(found.why_not, match),
+            asked=asked,
+        )
+
+    def rounds(self, visit: Visit, entries: Sequence[SeenRound], following: str | None) -> HTMLResponse:
+        """Rounds, newest first."""
+        told = [
+            {
+                "round_id": each.round_id,
+                "when": f"{each.requested_at:%Y-%m-%d %H:%M} UTC",
+                "by": _ASKED_BY.get(each.asked_by, each.asked_by),
+                "status": each.status,
+                "matched": _figure(each, "matched"),
+                "gap": _figure(each, "gap"),
+            }
+            for each in entries
+        ]
+        return self._render("rounds", "Rounds", visit, entries=told, next=following)
+
+    def round(
+        self,
+        visit: Visit,
+        found: SeenRound,
+        drafts: Sequence[Draft],
+        edits: Sequence[Edit],
+        following: UUID | None,
+        *,
+        whole: bool,
+    ) -> HTMLResponse:
+        """A round: what proves it and, while it is drafted, its drafts. `whole`: all of them are on this page."""
+        words = (
+            ("matched", "Pairs found"),
+            ("value", "Sum of scores"),
+            ("upper_bound", "No choice is worth more than"),
+            ("gap", "So at most this share is missing"),
+            ("blocking_pairs", "Pairs who would rather have each other"),
+            ("dropped", "Pairs that could not be any more"),
+        )
+        return self._render(
+            "round",
+            "A round",
+            visit,
+            round=found,
+            when=f"{found.requested_at:%Y-%m-%d %H:%M} UTC",
+            by=_ASKED_BY.get(found.asked_by, found.asked_by),
+            objective=OBJECTIVES.get(found.objective, found.objective),
+            figures=[(text, _figure(found, name)) for name, text in words if found.figures],
+            drafts=[_draft(each) for each in drafts],
+            edits=[_edit(each) for each in edits],
+            next=following,
+            whole=whole,
+        )
+
+    def what_if(
+        self,
+        visit: Visit,
+        weights: Mapping[str, tuple[float, int]],
+        objective: str,
+        scope: str,
+        result: Comparison | None,
+    ) -> HTMLResponse:
+        """The sliders and, where something was asked, what would be otherwise. `weights`: in force, and asked for."""
+        sliders = [
+            {"name": name, "words": facet_words(name), "now": f"{100 * now:.0f}", "value": value}
+            for name, (now, value) in weights.items()
+        ]
+        context: dict[str, Any] = {"result": None}
+        if result is not None:
+            context = self._compared(visit, result)
+        return self._render(
+            "what_if",
+            "What if?",
+            visit,
+            sliders=sliders,
+            objectives=list(OBJECTIVES.items()),
+            objective=objective,
+            scope=scope,
+            **context,
+        )
+
+    def _compared(self, visit: Visit, result: Comparison) -> dict[str, Any]:
+        before, after = result.before, result.after
+        counts = {"gained": result.gained, "lost": result.lost, "moved": result.moved}
+        return {
+            "result": {
+                "mentees": result.mentees,
+                "kept": result.kept,
+                "before": before,
+                "after": after,
+                **{f"{name}_count": len(changes) for name, changes in counts.items()},
+            },
+            "rows": [
+                ("Matched", before.matched, after.matched),
+                ("Mean points of a pair", _mean(before.mean_score), _mean(after.mean_score)),
+                ("Sum of scores", f"{before.value:.2f}", f"{after.value:.2f}"),
+                ("No choice is worth more than", f"{before.bound:.2f}", f"{after.bound:.2f}"),
+                ("Pairs who would rather have each other", before.blocking, after.blocking),
+            ],
+            "widths": [round(260 * each.matched / max(1, result.mentees)) for each in (before, after)],
+            "groups": [
+                {
+                    "name": self._organisation(visit, UUID(each.group)),
+                    "size": each.size,
+                    "counts": ["hidden" if count is None else count for count in (each.gained, each.lost, each.moved)],
+                }
+                for each in result.groups
+            ],
+            "lists": [
+                ("Who would gain a mentor", _changes(result.gained)),
+                ("Who would lose theirs", _changes(result.lost)),
+                ("Who would have another", _changes(result.moved)),
+            ],
+        }
+
+    def _organisation(self, visit: Visit, organisation_id: UUID) -> str:
+        if visit.who is not None and visit.who.organisation_id == organisation_id:
+            return "yours"
+        return short(organisation_id)
+
+    def _render(self, template: str, title: str, visit: Visit, **context: object) -> HTMLResponse:
+        return self._pages.render(
+            f"coordinate/{template}.html",
+            status=visit.status,
+            title=title,
+            who=visit.who,
+            token=visit.token,
+            program=visit.program,
+            done=visit.done,
+            error=visit.error,
+            **context,
+        )
+
+
+def _of(visit: Visit) -> SeenProgram:
+    if visit.program is None:
+        raise ValueError("this page is about a program")
+    return visit.program
+
+
+def _runner_up(found: answers.RunnerUpAnswer | None) -> str:
+    if found is None:
+        return ""
+    return f"{short(found.participant_id)}, with {hundredths(found.short)} points less"
+
+
+def _why_not(found: answers.WhyNotAnswer, match: answers.MatchAnswer) -> str:
+    who = short(found.participant_id)
+    if found.rules:
+        return f"{who}: " + "; ".join(found.words) + "."
+    if found.change == 0 or found.score is None or found.change is None:
+        return f"{who} would be chosen as the pool is now; when this match was made it was different."
+    verified = "as solving again shows" if found.verified else "though solving again did not show it"
+    return (
+        f"{who} scores {hundredths(found.score)} points, this match {hundredths(match.score)}."
+        f" With {hundredths(found.change)} points more it would have been {who}, {verified}."
+    )
+
+
+def _figure(found: SeenRound, name: str) -> str:
+    value = None if found.figures is None else found.figures.get(name)
+    if value is None:
+        return "not yet"
+    if name == "gap":
+        return f"{100 * value:.2f} %"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _draft(draft: Draft) -> dict[str, Any]:
+    best = sorted(draft.facets.items(), key=lambda item: (-item[1], item[0]))[:2]
+    otherwise = []
+    if draft.next_mentor_id is not None:
+        ahead = "" if draft.ahead_of_next is None else f" ({hundredths(draft.ahead_of_next)} behind)"
+        otherwise.append(f"mentor {short(draft.next_mentor_id)}{ahead}")
+    if draft.next_mentee_id is not None:
+        lacked = "" if draft.short_of_place is None else f" ({hundredths(draft.short_of_place)} behind)"
+        otherwise.append(f"mentee {short(draft.next_mentee_id)}{lacked}")
+    return {
+        "pair": f"{draft.mentor_id} {draft.mentee_id}",
+        "mentor": short(draft.mentor_id),
+        "mentee": short(draft.mentee_id),
+        "points": hundredths(draft.score),
+        "mostly": ", ".join(f"{facet_words(name)} {hundredths(share)}" for name, share in best),
+        "otherwise": "; ".join(otherwise) or "nobody",
+        "removed": draft.removed,
+    }
+
+
+def _edit(edit: Edit) -> str:
+    what = "taken out" if edit.kind == "remove" else "put in"
+    return f"{short(edit.mentor_id)} with {short(edit.mentee_id)} {what}"
+
+
+def _mean(score: float | None) -> str:
+    return "none" if score is None else hundredths(score)
+
+
+def _changes(changes: Sequence[Change]) -> list[str]:
+    told = []
+    for each in changes[:_LISTED_CHANGES]:
+        before = "nobody" if each.before is None else short(each.before)
+        after = "nobody" if each.after is None else short(each.after)
+        told.append(f"{short(each.mentee_id)}: {before} now, {after} then")
+    if len(changes) > _LISTED_CHANGES:
+        told.append(f"and {len(changes) - _LISTED_CHANGES} more")
+    return told
