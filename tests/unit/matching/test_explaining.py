@@ -37,8 +37,7 @@ def test_the_next_mentor_is_whom_the_mentee_would_come_to() -> None:
     assert (found.next_mentor.participant_id, found.lower) == (ident(2), 1)
     assert {reason.rule: reason.removed for reason in found.others} == {"language": 1}
     told.rematch(10)
-    now = told.pool.match_of_mentee(ident(10))
-    assert now is not None
+    (now,) = told.pool.matches_of_mentee(ident(10))
     assert (now.mentor.participant_id, now.score) == (ident(2), found.next_mentor.points / 2**20)
 
 
