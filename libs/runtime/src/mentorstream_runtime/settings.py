@@ -52,7 +52,12 @@ class RuntimeSettings(ProcessSettings):
     api_database_url: SecretStr = Field(
         SecretStr("postgresql://127.0.0.1:5432/mentorstream"), description="PostgreSQL address of the API's role."
     )
-    worker_pool_size: int = Field(4, ge=2, le=50, description="Connections of the worker's role in this process.")
+    worker_pool_size: int = Field(
+        4,
+        ge=2,
+        le=50,
+        description="Connections of the worker's role in this process; all but two take batches, of other partitions each.",
+    )
     api_pool_size: int = Field(3, ge=1, le=50, description="Connections of the API's role in this process.")
     link_secrets: list[SecretStr] = Field(
         default_factory=list, description="Keys of signed links, newest last; all of them verify, the last one signs."
