@@ -56,7 +56,7 @@ class RuntimeSettings(ProcessSettings):
         4,
         ge=2,
         le=50,
-        description="Connections of the worker's role in this process; all but two take batches, of other partitions each.",
+        description="Connections of the worker's role in this process; all but two take batches.",
     )
     api_pool_size: int = Field(3, ge=1, le=50, description="Connections of the API's role in this process.")
     link_secrets: list[SecretStr] = Field(
