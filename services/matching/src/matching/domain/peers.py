@@ -19,7 +19,7 @@ from .score import SCALE, facet_points
 from .search import Fit
 from .values import Reason
 
-_Points: TypeAlias = npt.NDArray[np.int64]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 
 def best_partner(pool: Pool, row: int) -> Fit | None:
@@ -51,14 +51,30 @@ def why_no_partner(pool: Pool, row: int) -> tuple[Reason, ...]:
     )
 
 
-def points_with(pool: Pool, row: int, others: Rows) -> _Points:
+def fit_of(pool: Pool, row: int, other: int) -> Fit | None:
+    """How well two fit each other; None where a rule keeps them apart. Whether they have partners is not asked."""
+    others = np.array([other], np.intp)
+    points = points_with(pool, row, others)
+    broken = int(_first_broken(pool, row, others, points)[0])
+    apart = broken >= 0 and RULES[broken][0] != "capacity"
+    return None if apart else Fit(row, other, tuple(points[:, 0].tolist()))
+
+
+def points_of(pool: Pool, row: int, others: Rows) -> tuple[Ints, Ints]:
+    """Which of these others may be the row's partner, and the points of each of them."""
+    points = points_with(pool, row, others)
+    fits = np.flatnonzero(_first_broken(pool, row, others, points) < 0)
+    return fits, points.sum(axis=0)[fits]
+
+
+def points_with(pool: Pool, row: int, others: Rows) -> Ints:
     """Points by facet (rows) and other person (columns): half of what they are worth as mentor and as mentee."""
     facts, weights, one = pool.facts, pool.program.policy.weights, np.array([row], np.intp)
-    both: _Points = facet_points(facts, weights, others, one) + facet_points(facts, weights, one, others)
+    both: Ints = facet_points(facts, weights, others, one) + facet_points(facts, weights, one, others)
     return both // 2
 
 
-def _first_broken(pool: Pool, row: int, others: Rows, points: _Points) -> npt.NDArray[np.int64]:
+def _first_broken(pool: Pool, row: int, others: Rows, points: Ints) -> npt.NDArray[np.int64]:
     """The place in RULES of the first rule that each pair breaks, one way round or the other; -1 for none."""
     facts, policy, one = pool.facts, pool.program.policy, np.array([row], np.intp)
     broken = np.full(len(others), -1, np.int64)

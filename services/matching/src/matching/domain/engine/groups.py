@@ -33,37 +33,42 @@ from .market import NOBODY, Assignment, Ints, Market, NoMarket, Places
 
 @dataclass(frozen=True, slots=True)
 class Circles:
-    """`open_circles`: mentors who lead one. `bound`: no assignment to mentors with room for one is worth more."""
+    """`open_circles`: mentors who lead one. `bound`: no assignment to mentors with room for one is worth more, which
+    `price` proves; the prices of the assignment are those without the circles that were closed.
+    """
 
     assignment: Assignment
     open_circles: Ints
     value: int
     bound: int
+    price: Ints
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """`partner`: by person, or NOBODY. No pairing is worth more than `bound` points."""
+    """`partner`: by person, or NOBODY. No pairing is worth more than `bound` points: half of what `price` proves."""
 
     partner: Places
     value: int
     bound: int
+    price: Ints
 
 
 def circles(market: Market, least: Places, *, epsilon: int = auction.EPSILON) -> Circles:
     """Match so that every mentor has nobody or at least `least[j]` mentees. `market.capacity` is the most."""
     capacity = np.where(market.capacity >= least, market.capacity, 0).astype(np.int32)
-    most = None
+    most, price = None, np.zeros(market.mentors, np.int64)
     while True:
         now = Market(market.start, market.mentor, market.points, capacity)
         answer = auction.solve(now, epsilon)
         if most is None:
-            most = bound(now, answer.price)
+            most, price = bound(now, answer.price), answer.price
         entries = pair_entries(now, answer.mentor_of)
         held = np.bincount(market.mentor[entries], minlength=market.mentors)
         small = np.flatnonzero((held > 0) & (held < least))
         if not len(small):
-            return Circles(answer, np.flatnonzero(held), int(market.points[entries].sum(dtype=np.int64)), most)
+            value = int(market.points[entries].sum(dtype=np.int64))
+            return Circles(answer, np.flatnonzero(held), value, most, price)
         # Close whoever is furthest from a circle, then whose pairs are worth least, then the later row; several at once
         # when many are too small, so that large pools need few rounds.
         worth = np.bincount(market.mentor[entries], market.points[entries], market.mentors)
@@ -94,7 +99,7 @@ def peers(start: Ints, other: Places, points: Places, *, epsilon: int = auction.
         if partner[rows[entry]] == partner[other[entry]] == NOBODY:
             partner[rows[entry]], partner[other[entry]] = other[entry], rows[entry]
     value = int(points[other == np.repeat(partner, np.diff(start))].sum(dtype=np.int64)) // 2
-    return Peers(partner, value, bound(both_sides, answer.price) // 2)
+    return Peers(partner, value, bound(both_sides, answer.price) // 2, answer.price)
 
 
 @compiled

@@ -1,0 +1,92 @@
+"""Circles and partners made by a round: sizes, both ways round, and figures that the checker finds again."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.matching.builders import ident, mentee, mentor, participant, pool_of, skills
+
+from matching.domain import forms, peers
+from matching.domain.engine.certificate import verify
+from matching.domain.engine.market import NOBODY, from_dense
+from matching.domain.pool import Pool
+from matching.domain.values import Policy
+
+SOME = ("sql", "law", "tax", "art", "ict")
+
+
+def peer_pool(count: int, **policy: object) -> Pool:
+    """Peers who offer and want by turns, so that some pairs are worth much more than others."""
+    people = [
+        participant(
+            number,
+            roles=("mentor", "mentee"),
+            capacity=1,
+            offers=skills(**{SOME[number % 5]: 1 + number % 4}),
+            wants=skills(**{SOME[(number * 3 + 1) % 5]: 1 + number % 5}),
+        )
+        for number in range(1, count + 1)
+    ]
+    pool = pool_of(*people, **policy)
+    pool.configure(replace(pool.program, kind="peer"))
+    return pool
+
+
+@pytest.mark.parametrize("count", [2, 5, 8])
+def test_partners_are_as_good_as_promised_and_each_has_one(count: int) -> None:
+    pool = peer_pool(count)
+    rows = pool.rows([ident(number) for number in range(1, count + 1)])
+    market = forms.peer_market(pool, rows, np.uint64(0), 64)
+    answer = forms.partners(market, epsilon=1)
+    partner = answer.assignment.mentor_of
+    for place in range(count):
+        if partner[place] != NOBODY:
+            assert partner[partner[place]] == place
+    assert len(forms.told_once(partner)) == count // 2
+    worth = {
+        (one, other): peers.fit_of(pool, int(rows[one]), int(rows[other]))
+        for one, other in itertools.combinations(range(count), 2)
+    }
+    halves = {pair: fit.total // 2 for pair, fit in worth.items() if fit is not None}
+    best = 0
+    for order in itertools.permutations(range(count)):
+        ranked = ((min(pair), max(pair)) for pair in zip(order[0::2], order[1::2], strict=False))
+        best = max(best, sum(2 * halves.get(pair, 0) for pair in ranked))
+    assert best <= answer.certificate.bound
+    assert 3 * answer.certificate.value >= 2 * best - 6 * count
+    assert verify(market, answer.assignment) == answer.certificate
+
+
+def test_a_pair_that_may_not_be_one_way_round_is_none() -> None:
+    pool = pool_of(
+        participant(1, roles=("mentor", "mentee"), capacity=1, credentials=("trained",)),
+        participant(2, roles=("mentor", "mentee"), capacity=1),
+        participant(3, roles=("mentor", "mentee"), capacity=1, credentials=("trained",)),
+        mentor_credentials=("trained",),
+    )
+    pool.configure(replace(pool.program, kind="peer"))
+    market = forms.peer_market(pool, pool.rows([ident(1), ident(2), ident(3)]), np.uint64(0), 64)
+    assert market.rows().tolist() == [0, 2]
+    assert market.mentor.tolist() == [2, 0]
+
+
+def test_circles_have_their_sizes_and_one_that_runs_takes_a_single_one_more() -> None:
+    scores = np.array([[9, 8, 1]] * 4 + [[1, 8, 9]] * 3)
+    market = from_dense(scores, [3, 5, 5])
+    answer = forms.circles(market, np.array([3, 3, 1], np.int32), epsilon=1)
+    sizes = np.bincount(answer.assignment.mentor_of[answer.assignment.mentor_of != NOBODY], minlength=3)
+    assert all(size == 0 or size >= least for size, least in zip(sizes, [3, 3, 1], strict=True))
+    assert answer.certificate.matched == sizes.sum()
+    assert answer.certificate.value <= answer.certificate.bound
+    assert verify(market, answer.assignment) == answer.certificate
+
+
+def test_places_of_circles_are_bounded_by_the_policy_and_by_the_mentors_capacity() -> None:
+    pool = pool_of(mentor(1, capacity=20), mentor(2, capacity=2), mentor(3, capacity=9), mentee(4))
+    pool.facts.add_live(pool.facts.row_of[ident(3)], 5, pool.now)
+    rows = pool.rows([ident(1), ident(2), ident(3)])
+    places, least = forms.circle_places(pool.facts, Policy(circle_minimum=3, circle_maximum=6), rows)
+    assert (places.tolist(), least.tolist()) == ([6, 2, 1], [3, 3, 1])
