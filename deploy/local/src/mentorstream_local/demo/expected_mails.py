@@ -35,6 +35,7 @@ from mentorstream_events.people import PersonErased
 from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
 from mentorstream_local.demo.facts import Facts
 
+_WORDS_OF_WAITING: Final = ("waitlisted", "choose_mentors")
 _TOPICS: Final = ("registrations", "matches", "meetings", "feedback")
 
 
@@ -124,6 +125,8 @@ def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterat
     match data:
         case ParticipantRegistered():
             yield Told("registered", data.person_id, data.participant_id)
+        case ParticipantWaitlisted(role="mentee") if _chooses(data):
+            yield Told("choose_mentors", data.person_id, data.participant_id, str(data.lists))
         case ParticipantWaitlisted(role="mentee"):
             yield Told("waitlisted", data.person_id, data.participant_id, data.waiting_since.isoformat())
         case MatchProposed():
@@ -134,6 +137,8 @@ def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterat
             yield from _told_of_members(event.id, data, set(members.get(data.match_id, ())))
         case MatchEnded(was_confirmed=True):
             yield from (Told("match_ended", person, data.match_id) for person in members[data.match_id])
+        case MatchEnded(reason="other_accepted"):
+            yield Told("proposal_closed", data.mentor_person_id, data.match_id)
         case FeedbackRequested():
             yield Told("feedback_request", data.person_id, data.request_id)
         case _:
@@ -165,6 +170,10 @@ def _told_of_members(event_id: str, data: MatchChanged, before: set[UUID]) -> It
     yield from (Told("match_ended", person, data.match_id) for person in before - now)
     if before and before != now:
         yield from (Told("members_changed", person, data.match_id, event_id) for person in before & now)
+
+
+def _chooses(data: ParticipantWaitlisted) -> bool:
+    return any(reason.rule == "no_request" for reason in data.reasons)
 
 
 def _people(data: MatchConfirmed | MatchChanged) -> list[UUID]:
@@ -206,16 +215,25 @@ def _unjustified(facts: Facts, notifications: Sequence[Notification]) -> Iterato
             revisions[event.data.meeting_id] = max(revisions[event.data.meeting_id], event.data.revision)
     confirmed = {event.data.match_id for event in facts.of("matches", MatchConfirmed)}
     ended = {event.data.match_id for event in facts.of("matches", MatchEnded)}
+    words = Counter(event.data.participant_id for event in facts.of("matches", ParticipantWaitlisted))
+    asked = {row.subject_id for row in notifications if row.kind == "proposal" and row.arrived}
     left = {event.data.participant_id for event in facts.of("registrations", ParticipantWithdrawn)}
     erased = {event.data.person_id for event in facts.of("people", PersonErased)}
     invited = {(row.subject_id, row.person_id) for row in notifications if row.kind == "invitation" and row.arrived}
     for row in notifications:
         subject = row.subject_id
         shown = {
-            "newer_revision": subject in confirmed if row.kind == "proposal" else revisions[subject] > row.revision,
+            "newer_revision": (
+                words[subject] > 1
+                if row.kind in _WORDS_OF_WAITING
+                else subject in confirmed
+                if row.kind == "proposal"
+                else revisions[subject] > row.revision
+            ),
             "not_invited": row.kind == "cancellation" and (subject, row.person_id) not in invited,
-            "match_over": row.kind == "proposal" and subject in ended,
-            "withdrawn": row.kind in ("registered", "waitlisted") and subject in left,
+            "match_over": subject in ended
+            and (row.kind == "proposal" or (row.kind == "proposal_closed" and subject not in asked)),
+            "withdrawn": row.kind in ("registered", *_WORDS_OF_WAITING) and subject in left,
             "unsubscribed": row.kind in ("registered", "waitlisted", "feedback_request"),
             "erased": row.person_id in erased,
         }

@@ -20,12 +20,14 @@ from typing import Final, Literal
 
 import aiohttp
 
-_LINK: Final = re.compile(r"https?://\S+/(proposals|feedback|meetings)/[\w.~-]+")
+_LINK: Final = re.compile(r"https?://\S+/(proposals|choices|feedback|meetings)/[\w.~-]+")
 _ANY_LINK: Final = re.compile(r"https?://\S+")
 _OFFERED: Final = re.compile(r'name="start"[^>]*value="([^"]+)"')
+_RANKED: Final = re.compile(r'<select id="(choice-\d+)"')
+_RANKABLE: Final = re.compile(r'<option value="([^"]+)"')
 _AT_ONCE: Final = 6
 _HEADERS: Final = BytesHeaderParser()
-Kind = Literal["proposals", "feedback", "meetings"]
+Kind = Literal["proposals", "choices", "feedback", "meetings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,16 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """What somebody does with a link. `order`: its consequences are there at once, come with time, or touch nobody."""
+    """What somebody does with a link. `order`: its consequences are there at once, come with time, or touch nobody.
+
+    `taste` is how somebody chooses where there is something to choose from.
+    """
 
     link: str
     path: str
     form: dict[str, str]
     order: Literal["at once", "with time", "any"]
+    taste: int | None = None
 
 
 class People:
@@ -55,6 +61,7 @@ class People:
         self._mailbox = mailbox
         self._read: set[str] = set()
         self._message_ids: set[str] = set()
+        self._found_nobody: list[_Act] = []
         # Everybody has a browser of their own; and a kept connection might be closed by the server as it is used again.
         self._http = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(60), connector=aiohttp.TCPConnector(force_close=True)
@@ -73,6 +80,9 @@ class People:
         """
         mails = sorted(self._new_mails(), key=lambda mail: (mail.to, mail.kind, mail.about))
         acts = [act for mail in mails if (act := self._decide(mail)) is not None]
+        if acts:  # others do something, so there may be somebody to choose now
+            acts += self._found_nobody
+            self._found_nobody = []
         unsettled = False
         for act in acts:
             if act.order == "at once":
@@ -109,12 +119,20 @@ class People:
         chance = zlib.crc32(f"{mail.to}|{mail.kind}|{mail.about}".encode()) % 1000 / 10
         if mail.kind == "proposals":
             return _answer_proposal(mail.link, chance)
+        if mail.kind == "choices":
+            return _choose_mentors(mail.link, chance)
         if mail.kind == "feedback":
             return _answer_feedback(mail.link, chance)
         return _change_meeting(mail.link, chance)
 
     async def _do(self, act: _Act) -> None:
         form = act.form
+        if act.taste is not None:
+            async with self._http.get(act.link) as page:
+                form = _ranking(await page.text(), act.taste)
+            if not form:
+                self._found_nobody.append(act)
+                return
         if act.path == "/reschedule":
             async with self._http.get(act.link) as page:
                 offered = _OFFERED.search(await page.text())
@@ -126,13 +144,31 @@ class People:
             outcome = {200: "done", 409: "came too late", 410: "came too late"}.get(answer.status)
             if outcome is None:
                 raise RuntimeError(f"a link of a mail answered {answer.status}: {(await answer.text())[:500]}")
-        self.done[f"{act.path.strip('/') or next(iter(form))} {outcome}"] += 1
+        name = "choose" if act.taste is not None else act.path.strip("/") or next(iter(form))
+        self.done[f"{name} {outcome}"] += 1
 
 
 def _answer_proposal(link: str, chance: float) -> _Act | None:
     if chance < 8:
         return None  # never looks: the proposal expires
     return _Act(link, "", {"answer": "decline" if chance < 20 else "accept"}, "with time")
+
+
+def _choose_mentors(link: str, chance: float) -> _Act | None:
+    if chance < 4:
+        return None  # never looks
+    return _Act(link, "", {}, "with time", taste=int(chance))
+
+
+def _ranking(page: str, taste: int) -> dict[str, str]:
+    """As many as may be ranked, or for one in three just one, beginning anywhere; nothing where nobody is shown."""
+    fields = _RANKED.findall(page)
+    shown = list(dict.fromkeys(_RANKABLE.findall(page)))
+    if not fields or not shown:
+        return {}
+    start = taste % len(shown)
+    liked = [*shown[start:], *shown[:start]]
+    return dict(zip(fields[:1] if taste % 3 == 0 else fields, liked, strict=False))
 
 
 def _answer_feedback(link: str, chance: float) -> _Act | None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from matching.domain.vocabulary import term
 from matching.entrypoints.pages import hours_and_minutes, whole_points
 from mentorstream_runtime.local_times import local_time
 from mentorstream_runtime.pages import Pages
@@ -73,6 +72,7 @@ class _Shown:
     number: int
     points: int
     wanted: Sequence[str]
+    near: Sequence[str]
     offered: Sequence[str]
     goals: Sequence[str]
     industry: str | None
@@ -82,7 +82,7 @@ class _Shown:
 
     @property
     def label(self) -> str:
-        skills = ", ".join((*self.wanted, *self.offered)[:3])
+        skills = ", ".join((*self.wanted, *self.near, *self.offered)[:3])
         return f"Mentor {self.number}: {self.points} points" + (f", {skills}" if skills else "")
 
 
@@ -153,14 +153,15 @@ _ASKING: Final = (
 
 def _shown(number: int, candidate: Candidate) -> _Shown:
     profile, shared = candidate.mentor.profile, candidate.shared
-    wanted = {term(each) for each in shared.skills}
     levels = {each.skill: f"{each.skill} ({each.level})" for each in profile.offers}
+    near = {each.offered: each.wanted for each in shared.near_skills}
     return _Shown(
         value=str(candidate.mentor.participant_id),
         number=number,
         points=whole_points(candidate.facets)[0],
-        wanted=[text for skill, text in levels.items() if term(skill) in wanted],
-        offered=[text for skill, text in levels.items() if term(skill) not in wanted],
+        wanted=[text for skill, text in levels.items() if skill in shared.skills],
+        near=[f"{levels[skill]}, near {wanted}" for skill, wanted in near.items()],
+        offered=[text for skill, text in levels.items() if skill not in shared.skills and skill not in near],
         goals=profile.goals,
         industry=profile.industry,
         seniority=profile.seniority,
