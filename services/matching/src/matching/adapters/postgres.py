@@ -270,10 +270,10 @@ class StoredPools:
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """A program, and the rows of its pool."""
+    """A program, and the rows of its pool. Details of participants may be decoded already."""
 
     program: asyncpg.Record
-    participants: Sequence[asyncpg.Record]
+    participants: Sequence[asyncpg.Record | Mapping[str, Any]]
     matches: Sequence[asyncpg.Record]
     waiting: Sequence[asyncpg.Record]
     choices: Sequence[asyncpg.Record] = ()
@@ -332,7 +332,15 @@ def _program(row: asyncpg.Record) -> Program:
     )
 
 
-def _participant(row: asyncpg.Record) -> Participant:
+_DETAILS: Final = msgspec.json.Decoder(_Details)
+
+
+def decode_details(text: str) -> object:
+    """The column `participant.details` from its text, as far as `pool_of` wants it."""
+    return _DETAILS.decode(text)
+
+
+def _participant(row: asyncpg.Record | Mapping[str, Any]) -> Participant:
     details = msgspec.convert(row["details"], _Details)
     return Participant(
         participant_id=row["participant_id"],
