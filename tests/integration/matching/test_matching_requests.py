@@ -21,6 +21,8 @@ from tests.integration.matching.running import (
     participant_id,
 )
 
+import matching
+from matching.adapters.restoring import PoolRestorer
 from mentorstream_events import derived_id
 from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
 from mentorstream_events.registrations import (
@@ -30,6 +32,7 @@ from mentorstream_events.registrations import (
     RematchRequested,
     RequestMentors,
 )
+from mentorstream_runtime.database import load_queries
 
 MENTORS = ("omar", "uma", "vera")
 
@@ -114,6 +117,26 @@ async def test_another_owner_goes_on_with_the_list(service: MatchingService) -> 
     (first,) = await asked(service)
     await service.send(ProposalDeclined(program_id=PROGRAM, match_id=first.match_id))
     assert named(await asked(service)) == ["vera", "uma"]
+
+
+async def test_a_list_that_may_be_lost_is_asked_again_after_the_broker_was_replaced(service: MatchingService) -> None:
+    await begin(service)
+    await service.send(chosen("vera"))
+    for number, name in ((1, "vera"), (2, "uma")):  # the first one was decided
+        await service.rows(
+            "INSERT INTO choice_asked VALUES ($1, $2, $3, $4, $5, $6)",
+            PROGRAM,
+            participant_id("ines"),
+            BETA,
+            number,
+            [participant_id(name)],
+            START,
+        )
+    restorer = PoolRestorer(load_queries(matching.__file__))
+    async with service.process.runtime.pool.acquire() as connection, connection.transaction():
+        facts = [each.data async for batch in restorer.current_facts(connection) for each in batch]
+    assert [each for each in facts if isinstance(each, RequestMentors)] == [chosen("uma")]
+    assert len([each for each in facts if isinstance(each, MatchProposed)]) == 1
 
 
 async def test_what_nobody_can_have_meant_is_put_aside(service: MatchingService) -> None:
