@@ -147,12 +147,12 @@ class SkillLevels:
     def offered_levels(self, skills: Sequence[Skill], width: int) -> bytearray:
         """The same for what is offered, and for what is near to it where that is not offered itself."""
         levels = self.wanted_levels(skills, width)
-        if self.vocabulary is EXACT:
+        if not skills or self.vocabulary is EXACT:
             return levels
-        exact = {self._codes[skill.skill] for skill in skills}
+        said, known = bytes(levels), len(levels)
         for skill in skills:
             for code, fewer in self._near[skill.skill]:
-                if code in exact:
+                if code < known and said[code]:
                     continue
                 if code >= len(levels):
                     levels.extend(bytes(code + 1 - len(levels)))

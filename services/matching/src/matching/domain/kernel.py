@@ -35,7 +35,7 @@ REGIONS: Final = 7
 # The rulebook: offsets and widths of the regions, then the policy, then the words of the credentials that it asks of
 # mentors and, as many, of mentees.
 SHARE_LANGUAGE, COMMON_MINUTES, ORGANISATIONS, BOSS_LEVELS, SAME_BOSS, LEAST_GAP, MOST_GAP = range(14, 21)
-LEAST_POINTS, WEIGHTS = 21, 22
+RARE_RULES, LEAST_POINTS, WEIGHTS = 21, 22, 23
 FACET_COUNT: Final = 9
 NEEDED: Final = WEIGHTS + FACET_COUNT
 ANY_ORGANISATION, SAME_ORGANISATION, OTHER_ORGANISATION = range(3)
@@ -163,6 +163,12 @@ def _equal(mine: Any, theirs: Any, weight: Any) -> Any:
 
 
 @_compiled
+def _nearness(table: Any, mentor: Any, mentee: Any, weight: Any) -> Any:
+    apart = min(abs(table[mentor, OFFSET] - table[mentee, OFFSET]), _FARTHEST_MINUTES)
+    return weight * (_FARTHEST_MINUTES - apart) // _FARTHEST_MINUTES
+
+
+@_compiled
 def _words_in_use(table: Any, row: Any, offset: Any, width: Any) -> Any:
     """Which words of a region of one row are not 0: levels are wide with a vocabulary and hold few skills each."""
     used = np.empty(width, np.int64)
@@ -232,8 +238,8 @@ def _score(table: Any, mentor: Any, mentee: Any, book: Any, points: Any, words: 
     if weight:
         minutes = _common_bits(table, mentor, mentee, HOURS, HOURS_WIDTH) * _SLOT_MINUTES
         points[7] = weight * min(minutes, _ENOUGH_MINUTES) // _ENOUGH_MINUTES
-    apart = min(abs(table[mentor, OFFSET] - table[mentee, OFFSET]), _FARTHEST_MINUTES)
-    points[8] = book[WEIGHTS + 8] * (_FARTHEST_MINUTES - apart) // _FARTHEST_MINUTES
+    weight = book[WEIGHTS + 8]
+    points[8] = _nearness(table, mentor, mentee, weight) if weight else 0
     total = 0
     for facet in range(FACET_COUNT):
         total += points[facet]
@@ -244,6 +250,16 @@ def _score(table: Any, mentor: Any, mentee: Any, book: Any, points: Any, words: 
 def common_minutes(table: Any, left: Any, right: Any) -> Any:
     """Minutes of the week that two rows share."""
     return _common_bits(table, left, right, HOURS, HOURS_WIDTH) * _SLOT_MINUTES
+
+
+@_compiled
+def _broken_rarely(table: Any, mentor: Any, mentee: Any, book: Any) -> Any:
+    """The rules that few policies use: others do not pay for them."""
+    if not _mentee_holds(table, mentee, book):
+        return MENTEE_CREDENTIALS
+    if not _right_gap(table, mentor, mentee, book):
+        return GAP
+    return BOSS if _under_one_boss(table, mentor, mentee, book) else OK
 
 
 @_compiled
@@ -262,14 +278,12 @@ def _broken_for(table: Any, mentor: Any, mentee: Any, book: Any, other: Any, blo
         return ORGANISATION_RULE
     if not _mentor_holds(table, mentor, book):
         return CREDENTIALS_RULE
-    if not _mentee_holds(table, mentee, book):
-        return MENTEE_CREDENTIALS
-    if not _right_gap(table, mentor, mentee, book):
-        return GAP
     if _line_between(table, mentor, mentee, book):
         return LINE
-    if _under_one_boss(table, mentor, mentee, book):
-        return BOSS
+    if book[RARE_RULES]:
+        broken = _broken_rarely(table, mentor, mentee, book)
+        if broken != OK:
+            return broken
     if _among(other, blocked):
         return BLOCK
     if _among(other, paired):

@@ -18,7 +18,7 @@ from .facts import language
 from .pool import Pool
 from .rules import RULES, gap_limits
 from .score import FACETS, SCALE, weight_points
-from .values import NearSkill, Participant, Reason, Shared, Weights
+from .values import NearSkill, Participant, Policy, Reason, Shared, Weights
 from .vocabulary import Vocabulary, term
 
 _Numbers: TypeAlias = npt.NDArray[np.int64]
@@ -128,6 +128,7 @@ def _rulebook(pool: Pool) -> _Numbers:
             min(policy.boss_levels, kernel.MANAGERS_WIDTH),
             policy.same_boss_allowed,
             *gap_limits(policy),
+            _uses_rare_rules(policy),
             max(0, math.ceil(policy.minimum_score * SCALE)),
             *weight_points(policy.weights).values(),
             *needed[0],
@@ -137,6 +138,12 @@ def _rulebook(pool: Pool) -> _Numbers:
     )
     pool.rulebook = (policy, facts.regions, book)
     return book
+
+
+def _uses_rare_rules(policy: Policy) -> bool:
+    """Whether the policy asks for anything of `kernel.RARE_RULES`."""
+    gaps = policy.seniority_gap_minimum, policy.seniority_gap_maximum
+    return bool(policy.mentee_credentials) or not policy.same_boss_allowed or gaps != (None, None)
 
 
 def _kept_from(pool: Pool, row: int) -> tuple[_Numbers, _Numbers]:
