@@ -12,6 +12,7 @@ from mentorstream_local import (
     commands_topics,
     coordinators,
     partners,
+    rounds,
 )
 from mentorstream_local.environment import environment
 
@@ -32,6 +33,7 @@ commands_demo.register(app)
 app.add_typer(commands_topics.app, name="topics")
 app.add_typer(partners.app, name="partners")
 app.add_typer(coordinators.app, name="coordinators")
+app.add_typer(rounds.app, name="rounds")
 commands_delivery.register(app)
 commands_restore.register(app)
 
