@@ -76,7 +76,8 @@ async def test_logging_in_looking_and_ending_a_match_without_scripts(desk_of_own
         await desk_of_owner.open_program(page)
         await assert_fits(page)
         await expect(page.get_by_text("2 wait, the longest for 15 days.")).to_be_visible()
-        (cookie,) = await page.context.cookies()
+        cookies = {cookie["name"]: cookie for cookie in await page.context.cookies()}
+        cookie = cookies["mentorstream_coordinator"]
         assert (cookie["httpOnly"], cookie["sameSite"], cookie["secure"]) == (True, "Strict", False)
         assert desk_of_owner.caller.key.rpartition("_")[2] not in cookie["value"]
 
@@ -165,6 +166,11 @@ async def test_forms_of_others_and_wrong_keys_do_nothing(desk_of_owner: Desk, de
         answer = await page.request.post(f"{page.url.partition('?')[0]}/rounds", form={"token": "forged"})
         assert answer.status == 403
         assert "This form is not from here" in await answer.text()
+        await page.goto("data:text/html,<a href='" + desk_of_owner.address + "'>here</a>")
+        await page.get_by_role("link", name="here").click()
+        await expect(page.get_by_label("Key")).to_be_visible()  # from elsewhere no cookie comes
+        await page.goto(desk_of_owner.address)
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Programs")
         await desk_of_owner.caller.revoke()
         await page.reload()
         await expect(page.get_by_label("Key")).to_be_visible()

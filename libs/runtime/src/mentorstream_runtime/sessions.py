@@ -40,8 +40,8 @@ class Sessions:
         self._path = path
         self._secure = secure
         self._lasting_seconds = lasting_seconds
-        self._cookies = URLSafeSerializer(self._keys, salt="mentorstream.session")
-        self._forms = Signer(self._keys, salt="mentorstream.form")
+        self._cookies = URLSafeSerializer(self._keys, salt=f"mentorstream.session.{cookie}")
+        self._forms = Signer(self._keys, salt=f"mentorstream.form.{cookie}")
 
     def read(self, request: Request) -> Session | None:
         """The request's session; None for none, a forged one, or one that is over."""

@@ -52,14 +52,17 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
     desk = Desk(reads, look, ask)
     reviews = Reviews(reads, CoordinatedRounds(runtime.pool, runtime.api_pool, queries), look, ask)
     keys = CoordinatorKeys(runtime.api_pool, queries)
-    sessions = Sessions(
-        settings.link_secrets,
-        cookie="mentorstream_coordinator",
-        path=HOME,
-        secure=settings.matching_url.startswith("https:"),
-        lasting_seconds=settings.login_seconds,
+    sessions, logins = (
+        Sessions(
+            settings.link_secrets,
+            cookie=f"mentorstream_{cookie}",
+            path=HOME,
+            secure=settings.matching_url.startswith("https:"),
+            lasting_seconds=settings.login_seconds,
+        )
+        for cookie in ("coordinator", "coordinator_login")
     )
-    site = CoordinatorSite(keys, sessions, CoordinatorPages(_PACKAGE_FILE), desk, reviews)
+    site = CoordinatorSite(keys, sessions, logins, CoordinatorPages(_PACKAGE_FILE), desk, reviews)
     api = CoordinatorApi(keys, desk, reviews)
     return Parts(
         readers={"registrations": new_handler},

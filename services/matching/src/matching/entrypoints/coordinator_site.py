@@ -55,10 +55,17 @@ class CoordinatorSite:
     """Adds the page to an application."""
 
     def __init__(
-        self, keys: CoordinatorKeys, sessions: Sessions, pages: CoordinatorPages, desk: Desk, reviews: Reviews
+        self,
+        keys: CoordinatorKeys,
+        sessions: Sessions,
+        logins: Sessions,
+        pages: CoordinatorPages,
+        desk: Desk,
+        reviews: Reviews,
     ) -> None:
         self._keys = keys
         self._sessions = sessions
+        self._logins = logins
         self._pages = pages
         self._desk = desk
         self._reviews = reviews
@@ -154,9 +161,9 @@ class CoordinatorSite:
             return await self._shown(request, program_id, None, lambda visit: self._what_if(visit, request))
 
     async def _login(self, request: Request) -> Response:
-        session = self._sessions.read(request)
+        session = self._logins.read(request)
         fields = await _fields(request)
-        if session is None or not self._sessions.is_token(session, _one(fields, "token")):
+        if session is None or not self._logins.is_token(session, _one(fields, "token")):
             return self._ask_key("This form is too old. Please try again.", status=403)
         try:
             who = await self._keys.by_key(parts_of(_one(fields, "key")), source_of(request))
@@ -218,9 +225,10 @@ class CoordinatorSite:
         return session, await self._keys.still_there(session.lookup)
 
     def _ask_key(self, error: str = "", *, status: int = 200) -> HTMLResponse:
+        # In a cookie of its own: who comes by a link from elsewhere brings no cookie, and is to stay logged in here.
         session = new_session()
-        answer = self._pages.login(Visit(None, self._sessions.token(session), error=error, status=status))
-        self._sessions.keep(answer, session)
+        answer = self._pages.login(Visit(None, self._logins.token(session), error=error, status=status))
+        self._logins.keep(answer, session)
         return answer
 
     def _trouble(self, visit: Visit, problem: Problem) -> HTMLResponse:
