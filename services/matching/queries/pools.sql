@@ -24,13 +24,15 @@ SELECT * FROM waiting WHERE program_id = ANY($1::uuid[]);
 SELECT * FROM choice WHERE program_id = ANY($1::uuid[]);
 
 -- name: save_programs
-INSERT INTO program (program_id, organisation_id, title, kind, policy, terms, now, revision)
-SELECT program_id, organisation_id, title, kind, policy::jsonb, terms::jsonb, now, revision
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bigint[])
-    AS row (program_id, organisation_id, title, kind, policy, terms, now, revision)
+INSERT INTO program (program_id, organisation_id, title, kind, policy, terms, now, revision, rounds_from)
+SELECT program_id, organisation_id, title, kind, policy::jsonb, terms::jsonb, now, revision, rounds_from
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bigint[],
+            $9::timestamptz[])
+    AS row (program_id, organisation_id, title, kind, policy, terms, now, revision, rounds_from)
 ON CONFLICT (program_id) DO UPDATE SET
     organisation_id = excluded.organisation_id, title = excluded.title, kind = excluded.kind,
-    policy = excluded.policy, terms = excluded.terms, now = excluded.now, revision = excluded.revision;
+    policy = excluded.policy, terms = excluded.terms, now = excluded.now, revision = excluded.revision,
+    rounds_from = excluded.rounds_from;
 
 -- name: touch_programs
 UPDATE program SET now = row.now, revision = row.revision

@@ -19,7 +19,7 @@ from mentorstream_events import TOPIC, Event, SequenceNumber, Undecodable, Value
 from . import metrics, points, positions
 from .database import transaction
 from .dead_letters import Burial, bury
-from .errors import Rejected
+from .errors import Rejected, Unprepared
 from .log_place import describe
 from .outbox import Outgoing, write_outbox
 
@@ -103,11 +103,24 @@ async def handle_batch(
 ) -> tuple[int, int, bool]:
     """Handle records of one partition in one transaction; returns (records, dead letters, whether events went out).
 
-    With `publish` false nothing reaches the outbox: a replay decides again what was published long ago.
+    With `publish` false nothing reaches the outbox: a replay decides again what was published long ago. What a decision
+    needs first and takes long is prepared between two attempts.
 
     Raises Fenced when another process owns the partition, and whatever load, decide or flush raise; the transaction is
     rolled back then and the caller must call `owned.forget()`.
     """
+    while True:
+        try:
+            return await _attempt(pool, service, owned, records, limit_bytes, publish)
+        except Unprepared as unprepared:
+            owned.forget()
+            log.info("preparing", what=str(unprepared))
+            await unprepared.prepare()
+
+
+async def _attempt(
+    pool: Pool, service: str, owned: Owned, records: Sequence[Record], limit_bytes: int, publish: bool
+) -> tuple[int, int, bool]:
     started = time.perf_counter()
     owned.deciding, owned.decide_seconds = None, 0.0
     outgoing: list[Outgoing] = []

@@ -7,6 +7,7 @@ the code, and ends as a dead letter if the record fails alone.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import asyncpg
@@ -68,6 +69,18 @@ class Rejected(ValueError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+class Unprepared(Exception):
+    """A decision needs something that takes longer than a transaction may: the batch is given up, and decided again.
+
+    `prepare` is awaited in between, outside of any transaction. Whoever raises it keeps what was prepared, also when
+    the batch is dropped.
+    """
+
+    def __init__(self, what: str, prepare: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(what)
+        self.prepare = prepare
 
 
 class Fenced(RuntimeError):

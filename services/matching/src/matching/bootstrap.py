@@ -12,9 +12,11 @@ from matching.adapters.coordinator_keys import CoordinatorKeys
 from matching.adapters.coordinator_requests import CoordinatorRequests
 from matching.adapters.pool_copies import PoolCopies
 from matching.adapters.postgres import StoredPools
-from matching.adapters.requests import PROPOSAL_EXPIRY, TERM_END, DueRequests, Proposals
+from matching.adapters.requests import PROPOSAL_EXPIRY, ROUND, TERM_END, DueRequests, Proposals
 from matching.adapters.restoring import PoolRestorer
-from matching.domain import kernel
+from matching.adapters.rounds import StoredRounds
+from matching.adapters.solver import Solver
+from matching.domain import warming
 from matching.entrypoints.choice_pages import ChoicePages
 from matching.entrypoints.choices import Mentees
 from matching.entrypoints.consumer import RegistrationsHandler
@@ -35,14 +37,24 @@ _PACKAGE_FILE = str(Path(__file__).with_name("__init__.py"))
 
 def build(runtime: Runtime[MatchingSettings]) -> Parts:
     """Wire the service: the only place that knows which adapter serves which port."""
-    kernel.compile_now()
+    warming.compile_now()
     queries = load_queries(_PACKAGE_FILE)
     settings = runtime.settings
     proposals = Proposals(runtime.pool, runtime.api_pool, queries, runtime.write)
     choices = Choices(runtime.pool, runtime.api_pool, queries, runtime.write)
 
+    solver = Solver(
+        runtime.pool,
+        queries,
+        runtime.write,
+        runtime.wake,
+        runtime.clock,
+        instance=settings.instance,
+        lease_seconds=settings.solver_lease_seconds,
+    )
+
     def new_handler() -> RegistrationsHandler:
-        pools = StoredPools(queries)
+        pools = StoredPools(queries, StoredRounds(queries, solver.look))
         metrics.POOLS.holders.add(pools)
         return RegistrationsHandler(pools)
 
@@ -68,8 +80,9 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
         readers={"registrations": new_handler},
         timers=[
             DueRequests(kind, runtime.pool, queries, runtime.write, limit=settings.due_limit)
-            for kind in (PROPOSAL_EXPIRY, TERM_END)
-        ],
+            for kind in (PROPOSAL_EXPIRY, TERM_END, ROUND)
+        ]
+        + [solver],
         api=build_api(
             settings,
             Mentors(runtime, proposals, ProposalPages(_PACKAGE_FILE)),
@@ -78,5 +91,5 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
             site,
         ),
         restorer=PoolRestorer(queries),
-        closing=[copies.close],
+        closing=[copies.close, solver.close],
     )

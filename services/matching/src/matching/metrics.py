@@ -22,6 +22,24 @@ DECISION_SECONDS = Histogram(
     ["event"],
     buckets=(0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
 )
+ROUNDS = Counter(
+    "mentorstream_matching_rounds_total",
+    "Rounds, by what came of them; drafted ones once more when they are published or discarded.",
+    ["outcome"],  # applied | drafted | gated | discarded | published | failed
+)
+ROUND_GAP = Histogram(
+    "mentorstream_matching_round_gap",
+    "Share of the upper bound that may be missing from a round's value.",
+    buckets=(0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+)
+SOLVE_SECONDS = Histogram(
+    "mentorstream_matching_solve_seconds",
+    "Time to solve a round, from its stored input to its answer.",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+)
+SOLVER_FAILURES = Counter(
+    "mentorstream_matching_solver_failures_total", "Attempts to solve a round that failed, by error.", ["error"]
+)
 ANSWERS = Counter(
     "mentorstream_matching_answers_total",
     "Answers to proposals, by what became of them.",

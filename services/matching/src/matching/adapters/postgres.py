@@ -33,6 +33,8 @@ from matching.domain.values import (
 from mentorstream_events.values import Profile
 from mentorstream_runtime.database import columns_of
 
+from .rounds import StoredRounds, round_of
+
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
 
@@ -62,7 +64,8 @@ class _Details(msgspec.Struct, frozen=True, kw_only=True):
 class StoredPools:
     """The pools of one partition's programs."""
 
-    def __init__(self, queries: Mapping[str, str]) -> None:
+    def __init__(self, queries: Mapping[str, str], rounds: StoredRounds | None = None) -> None:
+        self.rounds = StoredRounds(queries) if rounds is None else rounds
         self._queries = queries
         self._pools: dict[UUID, Pool] = {}
         self._stored: dict[UUID, tuple[int, datetime]] = {}  # revision and `now` as last stored
@@ -116,6 +119,8 @@ class StoredPools:
         await self._save_matches(connection, changed)
         await self._save_waiting(connection, changed)
         await self._save_choices(connection, changed)
+        for pool, changes in changed:
+            await self.rounds.save(connection, pool.program.program_id, changes.rounds.values())
 
     def settled(self, *, committed: bool) -> None:
         """Keep the pools after a commit; drop what the batch touched otherwise."""
@@ -123,6 +128,7 @@ class StoredPools:
             for program_id in self._touched:
                 self._forget(program_id)
         self._touched = set()
+        self.rounds.settled(committed=committed)
 
     def _forget(self, program_id: UUID) -> None:
         self._pools.pop(program_id, None)
@@ -138,7 +144,7 @@ class StoredPools:
         configured = [pool for pool, changes in changed if changes.program]
         if configured:
             rows = [self._program_row(pool) for pool in configured]
-            await connection.execute(self._queries["save_programs"], *columns_of(rows, 8))
+            await connection.execute(self._queries["save_programs"], *columns_of(rows, 9))
             members = [
                 (pool.program.program_id, organisation_id)
                 for pool in configured
@@ -265,6 +271,7 @@ class StoredPools:
             _json(program.terms),
             pool.now,
             self._stored[program.program_id][0],
+            pool.rounds_from,
         )
 
 
@@ -276,6 +283,7 @@ class StoredRows:
     participants: Sequence[asyncpg.Record | Mapping[str, Any]]
     matches: Sequence[asyncpg.Record]
     waiting: Sequence[asyncpg.Record]
+    open_round: asyncpg.Record | None = None
     choices: Sequence[asyncpg.Record] = ()
 
 
@@ -295,8 +303,16 @@ async def read_rows(
     matches = await by_program("load_matches")
     waiting = await by_program("load_waiting")
     choices = await by_program("load_choices")
+    rounds = await by_program("load_open_rounds")
     return [
-        StoredRows(row, *(rows[row["program_id"]] for rows in (participants, matches, waiting, choices)))
+        StoredRows(
+            row,
+            participants[row["program_id"]],
+            matches[row["program_id"]],
+            waiting[row["program_id"]],
+            next(iter(rounds[row["program_id"]]), None),
+            choices[row["program_id"]],
+        )
         for row in programs
     ]
 
@@ -311,6 +327,8 @@ def pool_of(rows: StoredRows) -> Pool:
         left=[each["participant_id"] for each in rows.participants if each["details"] is None],
         matches=[match_of(each) for each in rows.matches],
         waiting=[_waiting(each) for each in rows.waiting],
+        open_round=None if rows.open_round is None else round_of(rows.open_round),
+        rounds_from=rows.program["rounds_from"],
         own_vocabulary=None if vocabulary is None else msgspec.convert(vocabulary, OwnVocabulary),
         choices=[_choice(each) for each in rows.choices],
     )

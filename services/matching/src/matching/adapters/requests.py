@@ -16,12 +16,14 @@ from uuid import UUID
 import msgspec
 
 from matching.domain.values import Shared, Status, Terms
-from mentorstream_events import Value
-from mentorstream_events.registrations import EndMatch, ExpireProposal, ProposalAccepted, ProposalDeclined
+from mentorstream_events import Value, derived_id
+from mentorstream_events.registrations import EndMatch, ExpireProposal, ProposalAccepted, ProposalDeclined, RunRound
 from mentorstream_runtime.database import organisation_scope, transaction
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from mentorstream_runtime.database import Connection, Pool
 
 Answer = Literal["accept", "decline"]
@@ -115,24 +117,35 @@ class _DueKind:
     name: str
     find: str
     next: str
-    cause: Callable[[UUID, datetime], str]
-    request: Callable[[UUID, UUID], Value]
+    cause: Callable[[asyncpg.Record], str]
+    request: Callable[[asyncpg.Record], Value]
 
 
 PROPOSAL_EXPIRY = _DueKind(
     "proposal_expiry",
     "ask_due_expiries",
     "next_expiry",
-    lambda match_id, _due_at: f"expire:{match_id}",
-    lambda program_id, match_id: ExpireProposal(program_id=program_id, match_id=match_id),
+    lambda row: f"expire:{row['match_id']}",
+    lambda row: ExpireProposal(program_id=row["program_id"], match_id=row["match_id"]),
 )
 TERM_END = _DueKind(
     "term_end",
     "ask_due_ends",
     "next_end",
     # A match may be asked about again, when its terms moved its end after the first time.
-    lambda match_id, due_at: f"end:{match_id}:{due_at.isoformat()}",
-    lambda program_id, match_id: EndMatch(program_id=program_id, match_id=match_id, reason="term_over"),
+    lambda row: f"end:{row['match_id']}:{row['due_at'].isoformat()}",
+    lambda row: EndMatch(program_id=row["program_id"], match_id=row["match_id"], reason="term_over"),
+)
+ROUND = _DueKind(
+    "round",
+    "ask_due_rounds",
+    "next_round",
+    lambda row: f"round:{row['program_id']}:{row['due_at'].isoformat()}",
+    lambda row: RunRound(
+        program_id=row["program_id"],
+        round_id=derived_id("round", row["program_id"], row["due_at"].isoformat()),
+        asked_by="clock",
+    ),
 )
 
 
@@ -151,14 +164,7 @@ class DueRequests:
         """Ask for at most `limit` of them. No program is locked: nothing that the consumer owns changes."""
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(self._queries[self._kind.find], now, self._limit)
-            events = [
-                emit(
-                    Cause(id=self._kind.cause(row["match_id"], row["due_at"])),
-                    self._kind.request(row["program_id"], row["match_id"]),
-                    time=now,
-                )
-                for row in rows
-            ]
+            events = [emit(Cause(id=self._kind.cause(row)), self._kind.request(row), time=now) for row in rows]
             await self._write(connection, events)
         return len(rows)
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from . import requesting, rules
 from .pool import Pool, in_order
-from .step import NewMatchId, Step, place_in_queue
+from .step import NEXT_ROUND, NewMatchId, Step, place_in_queue
 from .values import Contradiction, Decision, EndReason, Match, OwnVocabulary, Participant, Program
 
 
@@ -26,7 +26,8 @@ def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Prog
     """A program's policy, terms or description changed.
 
     New terms hold for running matches too: their end is counted anew from their beginning, but never into the past.
-    A new policy holds for those who wait, who look again; what was matched or proposed under the old one stays.
+    A new policy holds for those who wait, who look again; what was matched or proposed under the old one stays. Where
+    pairs are made in rounds from now on, they wait for the next one.
     """
     step = Step.begin(pool, now, new_match_id)
     before = pool.program
@@ -41,6 +42,11 @@ def configure(pool: Pool, now: datetime, new_match_id: NewMatchId, program: Prog
         if not requesting.by_request(program.policy):
             for participant_id in sorted(pool.choices):
                 step.drop_list(participant_id)
+        if not program.policy.in_rounds and pool.round is not None:
+            step.close_round(replace(pool.round, status="discarded"))
+        if program.policy.in_rounds and not before.policy.in_rounds:
+            for entry in sorted(pool.waiting.values(), key=place_in_queue):
+                step.wait(entry.participant_id, entry.since, NEXT_ROUND)
         step.retry_waiting()
     return step.finish()
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from .availability import offset_minutes, week_bits
 from .facts import Facts, Rows
 from .rules import RULE_BIT
-from .values import Choice, Match, OwnVocabulary, Participant, Policy, Program, Waiting
+from .values import Choice, Match, OwnVocabulary, Participant, Policy, Program, Round, Waiting
 from .vocabulary import EXACT, Vocabulary, of_links, starter
 
 _HOUR: Final = timedelta(hours=1)
@@ -43,6 +43,7 @@ class Changes:
     waiting: dict[UUID, Waiting | None] = field(default_factory=dict)
     waited: set[UUID] = field(default_factory=set)
     choices: dict[UUID, Choice] = field(default_factory=dict)
+    rounds: dict[UUID, Round] = field(default_factory=dict)
 
 
 class Pool:
@@ -58,6 +59,9 @@ class Pool:
         self.waiting: dict[UUID, Waiting] = {}
         self.own_vocabulary = OwnVocabulary()
         self.choices: dict[UUID, Choice] = {}  # of those who ever handed in a list, also after they left
+        self.mentored: set[UUID] = set()  # mentees who had a match that began
+        self.round: Round | None = None  # the open one
+        self.rounds_from: datetime | None = None  # since when the clock asks for rounds
         self.changes = Changes()
         self.rulebook: tuple[Policy, list[int], npt.NDArray[np.int64]] | None = None  # what `search` made of the policy
         self._by_mentor: dict[UUID, dict[UUID, Match]] = {}
@@ -80,6 +84,8 @@ class Pool:
         waiting: Iterable[Waiting],
         own_vocabulary: OwnVocabulary | None = None,
         choices: Iterable[Choice] = (),
+        open_round: Round | None = None,
+        rounds_from: datetime | None = None,
     ) -> Pool:
         """A pool as it was stored. `matches` are all there ever were, ended ones too."""
         pool = cls(program, now)
@@ -94,6 +100,7 @@ class Pool:
             pool.put_waiting(entry)
         for choice in choices:
             pool.put_choice(choice)
+        pool.round, pool.rounds_from = open_round, rounds_from
         pool.changes = Changes()
         return pool
 
@@ -126,6 +133,11 @@ class Pool:
 
     def configure(self, program: Program) -> None:
         """Replace policy, terms and what else describes the program."""
+        days = program.policy.round_every_days if program.policy.in_rounds else None
+        if days is None:
+            self.rounds_from = None
+        elif self.rounds_from is None or days != self.program.policy.round_every_days:
+            self.rounds_from = self.now
         before, self.program = self.program, program
         self.changes.program = True
         if program.policy.vocabulary != before.policy.vocabulary:
@@ -221,6 +233,11 @@ class Pool:
         self.choices[choice.participant_id] = choice
         self.changes.choices[choice.participant_id] = choice
 
+    def put_round(self, changed: Round) -> None:
+        """A round was asked for, or something came of it."""
+        self.round = changed if changed.open else None
+        self.changes.rounds[changed.round_id] = changed
+
     def matches_of_mentor(self, participant_id: UUID) -> list[Match]:
         """Live matches in which the participant mentors, in the order in which the mentees joined."""
         return in_order(self._by_mentor.get(participant_id, {}).values())
@@ -255,6 +272,11 @@ class Pool:
     def free_places(self, participant_id: UUID) -> int:
         """How many more mentees the mentor has room for."""
         return self.facts.free_places(self.facts.row_of[participant_id])
+
+    def has_place(self, participant_id: UUID) -> bool:
+        """Whether they are here and have room for a mentee more."""
+        row = self.facts.row_of.get(participant_id)
+        return row is not None and self.facts.free_places(row) > 0
 
     def rows(self, participant_ids: Collection[UUID]) -> Rows:
         """Their rows in `facts`."""
@@ -292,6 +314,8 @@ class Pool:
     def _count_match(self, match: Match) -> None:
         if match.bars_repeat:
             self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
+        if match.confirmed_at is not None:
+            self.mentored.add(match.mentee.participant_id)
         if match.status != "ended":
             self._put_live(match)
         live, at = (0, match.ended_at) if match.status == "ended" else (1, None)
@@ -300,6 +324,8 @@ class Pool:
 
     def _put_live(self, match: Match) -> None:
         self.matches[match.match_id] = match
+        if match.confirmed_at is not None:
+            self.mentored.add(match.mentee.participant_id)
         for mentor_id, mentee_id in _sides(match):
             self._by_mentor.setdefault(mentor_id, {})[match.match_id] = match
             known = self._by_mentee.get(mentee_id, ())

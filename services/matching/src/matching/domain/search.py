@@ -70,6 +70,17 @@ def best_mentor(pool: Pool, mentee: int) -> Fit | None:
     return None if mentor < 0 else Fit(mentor, mentee, tuple(points.tolist()))
 
 
+def fit_of(pool: Pool, mentor: int, mentee: int) -> Fit | None:
+    """How well two rows fit; None where a rule forbids the pair. Whether there is a place is not asked."""
+    facts = pool.facts
+    if not facts.mentor[mentor]:
+        return None
+    book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
+    blocked, paired = _kept_from(pool, mentee)
+    found = kernel.find_mentor(facts.table, np.array([mentor]), 1, mentee, book, blocked, paired, points)
+    return None if found < 0 else Fit(mentor, mentee, tuple(points.tolist()))
+
+
 @dataclass(frozen=True, slots=True)
 class Prospects:
     """Waiting mentees as one mentor sees them: those who fit, first come first, and those for whom a reason is new."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from . import peers, requesting, search
@@ -26,6 +26,8 @@ from .values import (
     Participant,
     Proposed,
     Reason,
+    Round,
+    RoundDone,
     RuleName,
     Shared,
     Side,
@@ -37,6 +39,8 @@ from .values import (
 _Told: TypeAlias = tuple[frozenset[RuleName], int]
 # The id of the match between a mentor and a mentee (participant ids) that follows from the event being decided.
 NewMatchId: TypeAlias = Callable[[UUID, UUID], UUID]
+# Who comes to a program that matches in rounds.
+NEXT_ROUND: Final = (Reason(rule="next_round", removed=0),)
 
 
 @dataclass(slots=True)
@@ -70,6 +74,10 @@ class Step:
     def seek(self, participant_id: UUID, since: datetime) -> None:
         """Find a mentor, or a partner, for somebody who has none, or let them wait."""
         pool = self.pool
+        if pool.program.policy.in_rounds:
+            waiting = pool.waiting.get(participant_id)
+            self.wait(participant_id, since, NEXT_ROUND if waiting is None else waiting.reasons)
+            return
         row = pool.facts.row_of[participant_id]
         if requesting.by_request(pool.program.policy):
             self.ask(participant_id, since)
@@ -119,8 +127,11 @@ class Step:
             if entry.participant_id in self.pool.waiting:  # and did not become a partner of one before
                 self.seek(entry.participant_id, entry.since)
 
-    def wait(self, participant_id: UUID, since: datetime) -> None:
-        """A mentee waits (again, or still) and is told if the rules in the way are not those they know."""
+    def wait(self, participant_id: UUID, since: datetime, reasons: tuple[Reason, ...] | None = None) -> None:
+        """A mentee waits (again, or still) and is told if the rules in the way are not those they know.
+
+        `reasons` where they are known; else the whole pool is asked.
+        """
         pool = self.pool
         before = pool.waiting.get(participant_id)
         self._note_told(participant_id)
@@ -128,7 +139,7 @@ class Step:
             participant_id=participant_id,
             organisation_id=pool.participants[participant_id].organisation_id,
             since=since,
-            reasons=self._reasons(pool.facts.row_of[participant_id]),
+            reasons=self._reasons(pool.facts.row_of[participant_id]) if reasons is None else reasons,
         )
         if entry != before:
             pool.put_waiting(entry)
@@ -137,7 +148,7 @@ class Step:
         """Give the mentor's free places to those who wait. Peers have none: each of them seeks by themselves."""
         pool = self.pool
         mentor = pool.participants.get(mentor_id)
-        if mentor is None or pool.program.kind == "peer":
+        if mentor is None or pool.program.kind == "peer" or pool.program.policy.in_rounds:
             return
         places = pool.free_places(mentor_id)
         if not places or not pool.waiting or requesting.by_request(pool.program.policy):
@@ -149,7 +160,7 @@ class Step:
             participant_id = pool.facts.id_at(row)
             self.wait(participant_id, pool.waiting[participant_id].since)
 
-    def take(self, fit: search.Fit, since: datetime) -> None:
+    def take(self, fit: search.Fit, since: datetime, round_id: UUID | None = None) -> None:
         """Make the match: a proposal where the mentor is to be asked, else confirmed at once.
 
         Who joins a circle that is there has its end, or its time to answer: its mentor was asked, or is being asked.
@@ -176,6 +187,7 @@ class Step:
             # It is for the page where the mentor answers.
             shared=search.common_ground(pool, mentor, mentee) if proposed else Shared(),
             policy_version=policy.version,
+            round_id=round_id,
             again=policy.rematch_former and pool.facts.were_paired(mentor.person_id, mentee.person_id),
             circle_id=self._circle_id(mentor.participant_id, circle),
             partners=program.kind == "peer",
@@ -220,6 +232,12 @@ class Step:
         ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason, shared=Shared())
         self.pool.replace_match(ended)
         self.decisions.append(Ended(ended, was_confirmed=match.status == "confirmed"))
+
+    def close_round(self, closed: Round) -> None:
+        """Something came of the open round."""
+        done = replace(closed, completed_at=self.pool.now)
+        self.pool.put_round(done)
+        self.decisions.append(RoundDone(done))
 
     def settle(self, ended: Iterable[Match], *, mentees_look_again: bool = True) -> None:
         """After matches ended: their mentees seek anew, then their mentors' places are offered.

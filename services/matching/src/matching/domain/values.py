@@ -189,6 +189,11 @@ class Policy:
     vocabulary: Literal["exact", "starter", "own"] = "starter"
     weights: Weights = field(default_factory=Weights)
 
+    @property
+    def in_rounds(self) -> bool:
+        """Whether nobody is matched before a round."""
+        return self.matching in ("rounds", "review")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -381,4 +386,49 @@ class Waitlisted:
     waiting: Waiting
 
 
-Decision: TypeAlias = Proposed | Confirmed | Changed | Ended | Waitlisted
+AskedBy = Literal["clock", "coordinator", "import"]
+RoundStatus = Literal["requested", "applied", "drafted", "gated", "discarded", "published", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a round says of its own answer, in scores. `dropped`: pairs that could not be when they were to begin."""
+
+    value: float = 0.0
+    upper_bound: float = 0.0
+    gap: float = 0.0
+    blocking_pairs: int = 0
+    matched: int = 0
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """One matching of the whole pool, from the request on. Open while it is asked for, or its drafts wait."""
+
+    round_id: UUID
+    asked_by: AskedBy
+    objective: Objective
+    policy_version: int
+    seed: int
+    requested_at: datetime
+    participants: int
+    input_digest: str
+    status: RoundStatus = "requested"
+    completed_at: datetime | None = None
+    result_digest: str | None = None
+    figures: Figures = field(default_factory=Figures)
+
+    @property
+    def open(self) -> bool:
+        return self.status in ("requested", "drafted")
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDone:
+    """Something came of a round: its `status` says what."""
+
+    round: Round
+
+
+Decision: TypeAlias = Proposed | Confirmed | Changed | Ended | Waitlisted | RoundDone

@@ -11,7 +11,7 @@ from matching import metrics
 from matching.adapters.postgres import StoredPools
 from matching.domain.values import Contradiction
 from matching.handlers import registrations as handlers
-from matching.handlers.registrations import Pools
+from matching.handlers import rounds
 from mentorstream_events import Event, Value
 from mentorstream_events import registrations as events
 from mentorstream_runtime.errors import Rejected
@@ -20,7 +20,7 @@ from mentorstream_runtime.outbox import Outgoing
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
 
-Routes: TypeAlias = Mapping[type[Value], Callable[[Pools, Event[Any]], Sequence[Outgoing]]]
+Routes: TypeAlias = Mapping[type[Value], Callable[[Any, Event[Any]], Sequence[Outgoing]]]
 
 REGISTRATIONS: Final[Routes] = {
     events.ProgramConfigured: handlers.on_program_configured,
@@ -35,7 +35,13 @@ REGISTRATIONS: Final[Routes] = {
     events.ExpireProposal: handlers.expire_proposal,
     events.EndMatch: handlers.end_match,
     events.RequestMentors: handlers.request_mentors,
+    events.RunRound: rounds.run_round,
+    events.RoundSolved: rounds.on_round_solved,
+    events.PublishRound: rounds.publish_round,
+    events.DiscardRound: rounds.discard_round,
 }
+# These are decided over what a round was solved to.
+_WITH_ANSWERS: Final = (events.RoundSolved, events.PublishRound)
 # To time a decision takes as long as some decisions take, so a sample of them is timed.
 _TIMED_EVERY: Final = 16
 
@@ -53,6 +59,9 @@ class RegistrationsHandler:
     async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
         """Lock the programs and load those that are not in memory."""
         await self._pools.load(connection, {UUID(key) for key in {event.key for event in events}})
+        answered = {event.data.round_id for event in events if isinstance(event.data, _WITH_ANSWERS)}
+        if answered:
+            await self._pools.rounds.load(connection, answered)
 
     def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
         """Follow the route of the event's type. Raises Rejected for what makes no sense in its program."""

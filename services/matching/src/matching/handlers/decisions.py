@@ -17,6 +17,9 @@ from matching.domain.values import (
     EndReason,
     Match,
     Proposed,
+    Round,
+    RoundDone,
+    RoundStatus,
     Side,
     Waiting,
     Waitlisted,
@@ -29,6 +32,7 @@ from mentorstream_events.matches import (
     MatchEnded,
     MatchProposed,
     ParticipantWaitlisted,
+    RoundCompleted,
 )
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 
@@ -53,6 +57,17 @@ _WIRE_REASON: Final[dict[EndReason, WireReason]] = {
 }
 
 
+Outcome: TypeAlias = Literal["applied", "drafted", "gated", "discarded", "published", "failed"]
+_OUTCOME: Final[dict[RoundStatus, Outcome]] = {
+    "applied": "applied",
+    "drafted": "drafted",
+    "gated": "gated",
+    "discarded": "discarded",
+    "published": "published",
+    "failed": "failed",
+}
+
+
 def tell(pool: Pool, cause: Event[Value] | Cause, decisions: Sequence[Decision]) -> list[Outgoing]:
     """The outgoing events, in the order of the decisions, at the program's time.
 
@@ -60,12 +75,14 @@ def tell(pool: Pool, cause: Event[Value] | Cause, decisions: Sequence[Decision])
     """
     circles: dict[UUID, list[_OfMatch]] = {}
     for each in decisions:
-        if not isinstance(each, Waitlisted) and each.match.circle_id is not None:
+        if not isinstance(each, Waitlisted | RoundDone) and each.match.circle_id is not None:
             circles.setdefault(each.match.circle_id, []).append(each)
     said: list[tuple[object, Value | None]] = []
     for each in decisions:
         if isinstance(each, Waitlisted):
             said.append((each.waiting.participant_id, _waitlisted(pool, each.waiting)))
+        elif isinstance(each, RoundDone):
+            said.append((f"{each.round.round_id}:{each.round.status}", _completed(pool, each.round)))
         elif each.match.circle_id is None:
             said.append((each.match.match_id, _of_match(pool, each)))
         elif (of_circle := circles.pop(each.match.circle_id, None)) is not None:
@@ -121,6 +138,28 @@ def _waitlisted(pool: Pool, waiting: Waiting) -> ParticipantWaitlisted:
         waiting_since=waiting.since,
         reasons=tuple(wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons),
         lists=choice.number if (choice := pool.choices.get(waiting.participant_id)) is not None else 0,
+    )
+
+
+def _completed(pool: Pool, round_: Round) -> RoundCompleted:
+    figures = round_.figures
+    return RoundCompleted(
+        program_id=pool.program.program_id,
+        round_id=round_.round_id,
+        objective=round_.objective,
+        outcome=_OUTCOME[round_.status],
+        value=figures.value,
+        upper_bound=figures.upper_bound,
+        gap=figures.gap,
+        blocking_pairs=figures.blocking_pairs,
+        participants=round_.participants,
+        matched=figures.matched,
+        matched_share=figures.matched / round_.participants if round_.participants else 0.0,
+        dropped=figures.dropped,
+        seed=round_.seed,
+        policy_version=round_.policy_version,
+        input_digest=round_.input_digest,
+        result_digest=round_.result_digest,
     )
 
 

@@ -67,42 +67,41 @@ def on_program_configured(pools: Pools, event: Event[ProgramConfigured]) -> list
         pool.configure(program)
         pools.add(pool)
         return []
-    return tell(pool, event, arrivals.configure(pool, event.time, _new_match_id(event), program))
+    return tell(pool, event, arrivals.configure(pool, event.time, new_match_id(event), program))
 
 
 def on_vocabulary_configured(pools: Pools, event: Event[VocabularyConfigured]) -> list[Outgoing]:
     """Other skills count as near, where the program's policy uses its own vocabulary."""
     pool = _pool_of(pools, event.data.program_id)
     own = vocabulary_of(event.data)
-    return tell(pool, event, arrivals.configure_vocabulary(pool, event.time, _new_match_id(event), own))
+    return tell(pool, event, arrivals.configure_vocabulary(pool, event.time, new_match_id(event), own))
 
 
 def on_participant_registered(pools: Pools, event: Event[ParticipantRegistered]) -> list[Outgoing]:
     """Match the newcomer, or offer them to those who wait."""
     pool = _pool_of(pools, event.data.program_id)
     participant = participant_of(event.data, event.time)
-    return tell(pool, event, arrivals.register(pool, event.time, _new_match_id(event), participant))
+    return tell(pool, event, arrivals.register(pool, event.time, new_match_id(event), participant))
 
 
 def on_participant_updated(pools: Pools, event: Event[ParticipantUpdated]) -> list[Outgoing]:
     """Replace what is known of them and see what has become possible or impossible."""
     pool = _pool_of(pools, event.data.program_id)
     participant = participant_of(event.data, event.time)
-    return tell(pool, event, arrivals.update(pool, event.time, _new_match_id(event), participant))
+    return tell(pool, event, arrivals.update(pool, event.time, new_match_id(event), participant))
 
 
 def on_participant_withdrawn(pools: Pools, event: Event[ParticipantWithdrawn]) -> list[Outgoing]:
     """End their matches; whoever is left alone looks again."""
     pool = _pool_of(pools, event.data.program_id)
-    return tell(pool, event, arrivals.withdraw(pool, event.time, _new_match_id(event), event.data.participant_id))
+    return tell(pool, event, arrivals.withdraw(pool, event.time, new_match_id(event), event.data.participant_id))
 
 
 def on_rematch_requested(pools: Pools, event: Event[RematchRequested]) -> list[Outgoing]:
     """End the match, or all of theirs, and look for others."""
     data = event.data
     pool = _pool_of(pools, data.program_id)
-    new_match_id = _new_match_id(event)
-    decisions = arrivals.rematch(pool, event.time, new_match_id, data.participant_id, data.match_id)
+    decisions = arrivals.rematch(pool, event.time, new_match_id(event), data.participant_id, data.match_id)
     return _told_or_logged(event, data.match_id, tell(pool, event, decisions))
 
 
@@ -111,7 +110,7 @@ def request_mentors(pools: Pools, event: Event[RequestMentors]) -> list[Outgoing
     data = event.data
     pool = _pool_of(pools, data.program_id)
     mentors = [as_driver_id(each) for each in data.mentor_ids]
-    decisions = arrivals.request(pool, event.time, _new_match_id(event), data.participant_id, mentors)
+    decisions = arrivals.request(pool, event.time, new_match_id(event), data.participant_id, mentors)
     return _told_or_logged(event, None, tell(pool, event, decisions))
 
 
@@ -119,7 +118,7 @@ def on_reporting_line_changed(pools: Pools, event: Event[ReportingLineChanged]) 
     """Flag running matches, and end proposals, that a reporting line now runs through."""
     pool = _pool_of(pools, event.data.program_id)
     lines = map(line_of, event.data.lines)
-    return tell(pool, event, arrivals.change_lines(pool, event.time, _new_match_id(event), lines))
+    return tell(pool, event, arrivals.change_lines(pool, event.time, new_match_id(event), lines))
 
 
 def on_proposal_accepted(pools: Pools, event: Event[ProposalAccepted]) -> list[Outgoing]:
@@ -149,18 +148,20 @@ def _pool_of(pools: Pools, program_id: UUID) -> Pool:
     return pool
 
 
-def _new_match_id(event: Event[Value]) -> NewMatchId:
-    def new_match_id(mentor_id: UUID, mentee_id: UUID) -> UUID:
+def new_match_id(event: Event[Value]) -> NewMatchId:
+    """Ids of matches that follow from this event."""
+
+    def derived(mentor_id: UUID, mentee_id: UUID) -> UUID:
         return as_driver_id(derived_bytes("match", event.id, mentor_id, mentee_id))
 
-    return new_match_id
+    return derived
 
 
 def _answered(pools: Pools, event: Event[Value], data: _AboutMatch, decide: _Decide) -> list[Outgoing]:
     pool = pools.find(data.program_id)
     if pool is None:
         return _told_or_logged(event, data.match_id, [])
-    decisions = decide(pool, event.time, _new_match_id(event), data.match_id)
+    decisions = decide(pool, event.time, new_match_id(event), data.match_id)
     return _told_or_logged(event, data.match_id, tell(pool, event, decisions))
 
 
