@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from . import search
+from . import peers, search
 from .pool import Pool
 from .rounding import Solution
 from .step import NewMatchId, Step
@@ -126,7 +126,7 @@ def _apply(
             dropped += all(match.mentor.participant_id != mentor_id for match in live)
             continue
         since = _since(pool, moved, mentee_id, chosen)
-        fit = _fit(pool, mentor_id, mentee_id) if since is not None and pool.has_place(mentor_id) else None
+        fit = _fit(pool, mentor_id, mentee_id) if since is not None and _may_take(pool, mentor_id) else None
         if since is not None and fit is not None:
             step.take(fit, since, round_.round_id)
             continue
@@ -138,6 +138,11 @@ def _apply(
         if since is not None and not pool.matches_of_mentee(mentee_id):
             step.wait(mentee_id, since, reasons)
     step.close_round(replace(round_, status=status, figures=replace(round_.figures, dropped=dropped)))
+
+
+def _may_take(pool: Pool, mentor_id: UUID) -> bool:
+    """Whether they have a place. Of partners each has one, and is the other's mentee in it."""
+    return pool.has_place(mentor_id) and not (pool.program.kind == "peer" and pool.matches_of_mentee(mentor_id))
 
 
 def _since(pool: Pool, moved: dict[UUID, Match], mentee_id: UUID, chosen: Collection[UUID]) -> datetime | None:
@@ -158,4 +163,6 @@ def _fit(pool: Pool, mentor_id: UUID, mentee_id: UUID) -> search.Fit | None:
     row_of = pool.facts.row_of
     if mentor_id not in row_of or mentee_id not in row_of:
         return None
+    if pool.program.kind == "peer":
+        return peers.fit_of(pool, row_of[mentor_id], row_of[mentee_id])
     return search.fit_of(pool, row_of[mentor_id], row_of[mentee_id])

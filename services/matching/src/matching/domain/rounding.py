@@ -16,13 +16,13 @@ from uuid import UUID
 
 import numpy as np
 
-from . import search
+from . import forms, peers, search
 from .engine import columns, fairness, retrieval, rounds
 from .engine.market import NOBODY, Assignment, Flags, Ints, Market, Places, load_costs
 from .engine.runners_up import RunnersUp, runners_up
 from .facts import Rows
 from .pool import Pool
-from .score import FACETS, SCALE, facet_points, total_points, weight_points
+from .score import FACETS, SCALE, facet_points, weight_points
 from .values import Figures, OwnVocabulary, Participant, Program, Reason
 
 CANDIDATES: Final = 64
@@ -52,8 +52,8 @@ class Seeker:
 class Snapshot:
     """All that a round depends on. Everything in it is sorted by participants' ids.
 
-    `people` are all mentors and all seekers. `taken`: places that mentors' running matches hold; those of open
-    proposals are free to be given otherwise. `former`: persons, of these, who are not to be matched again.
+    `people` are all mentors and all seekers. `taken`: places that mentors' matches hold; those of open proposals are
+    free to be given otherwise, but not in circles nor of partners. `former`: persons who are not to be matched again.
     """
 
     program: Program
@@ -101,16 +101,19 @@ class Solution:
 def snapshot_of(pool: Pool, seed: int) -> Snapshot:
     """The pool as it is now."""
     facts, participants = pool.facts, pool.participants
-    proposals = {match.mentee.participant_id: match for match in pool.matches.values() if match.status == "proposed"}
+    movable = pool.program.kind not in ("group", "peer")
+    proposals = {
+        match.mentee.participant_id: match for match in pool.matches.values() if movable and match.status == "proposed"
+    }
     seekers = {entry.participant_id: entry.since for entry in pool.waiting.values()}
     seekers |= {mentee_id: match.waiting_since for mentee_id, match in proposals.items()}
     wanted = sorted(each for each, known in participants.items() if known.is_mentor or each in seekers)
     people = tuple(participants[each] for each in wanted)
     running: dict[UUID, int] = {}
     for match in pool.matches.values():
-        if match.status == "confirmed":
-            mentor_id = match.mentor.participant_id
-            running[mentor_id] = running.get(mentor_id, 0) + 1
+        if not movable or match.status == "confirmed":
+            for side in (match.mentor, match.mentee) if match.partners else (match.mentor,):
+                running[side.participant_id] = running.get(side.participant_id, 0) + 1
     person_of = {int(facts.person[facts.row_of[each.participant_id]]): each.person_id for each in people}
     kept_apart = facts.apart_from if pool.program.policy.rematch_former else facts.paired_with
     former = set()
@@ -159,6 +162,13 @@ def solve(snapshot: Snapshot, interrupted: Callable[[], bool] = lambda: False) -
     facts, policy = pool.facts, snapshot.program.policy
     mentors = np.array([row for row in facts.mentors() if facts.free[row] > 0], np.intp)
     mentees = pool.rows([each.participant_id for each in snapshot.seekers])
+    if snapshot.program.kind == "peer":
+        market = forms.peer_market(pool, mentees, _mixed(snapshot.seed), CANDIDATES)
+        return _told(pool, snapshot, forms.partners(market, epsilon=EPSILON), market, mentees, mentees)
+    if snapshot.program.kind == "group":
+        places, least = forms.circle_places(facts, policy, mentors)
+        market = replace(_market(pool, snapshot, mentors, mentees, interrupted), capacity=places, place_cost=None)
+        return _told(pool, snapshot, forms.circles(market, least, epsilon=EPSILON), market, mentors, mentees)
     market = _market(pool, snapshot, mentors, mentees, interrupted)
     need = None
     if policy.objective == "fairness":
@@ -173,9 +183,7 @@ def _market(pool: Pool, snapshot: Snapshot, mentors: Rows, mentees: Rows, interr
     facts, policy = pool.facts, snapshot.program.policy
     capacity = facts.free[mentors].astype(np.int32)
     shown = columns.columns_of(facts, policy, mentors, mentees)
-    # Only where points are equal does it matter whose ids are mixed how.
-    mixed = np.uint64(snapshot.seed * _ODD & 0xFFFF_FFFF_FFFF_FFFF)
-    shown = replace(shown, mentors=shown.mentors._replace(tie=shown.mentors.tie ^ mixed))
+    shown = replace(shown, mentors=shown.mentors._replace(tie=shown.mentors.tie ^ _mixed(snapshot.seed)))
     terms = columns.terms_of(policy, scale=SCALE)
     parts = []
     for first in range(0, max(len(mentees), 1), _AT_ONCE):
@@ -239,7 +247,8 @@ def _told(
         ),
         pairs=_pairs(pool, snapshot, assignment, runners_up(answer.scope, assignment), mentors, mentees),
         left_over=tuple(
-            (mentee_ids[place], _why_nobody(pool, int(mentees[place]))) for place in np.flatnonzero(~matched)
+            (mentee_ids[place], _why_nobody(pool, int(mentees[place]), market, assignment, place))
+            for place in np.flatnonzero(~matched).tolist()
         ),
     )
 
@@ -247,12 +256,20 @@ def _told(
 def _pairs(
     pool: Pool, snapshot: Snapshot, assignment: Assignment, runners: RunnersUp, mentors: Rows, mentees: Rows
 ) -> tuple[SolvedPair, ...]:
-    weights = snapshot.program.policy.weights
-    places = np.flatnonzero(assignment.mentor_of != NOBODY)
+    weights, facts = snapshot.program.policy.weights, pool.facts
+    partners = snapshot.program.kind == "peer"
+    places = forms.told_once(assignment.mentor_of) if partners else np.flatnonzero(assignment.mentor_of != NOBODY)
     chosen = assignment.mentor_of[places]
-    facets = facet_points(pool.facts, weights, mentors[chosen], mentees[places])
-    named = [(name, row) for name, row in zip(FACETS, range(len(FACETS)), strict=True) if weight_points(weights)[name]]
-    total = total_points(pool.facts, weights, mentors[chosen], mentees[places])
+    if partners:
+        fits = [
+            peers.fit_of(pool, int(mentors[one]), int(mentees[other]))
+            for one, other in zip(chosen, places, strict=True)
+        ]
+        facets = np.array([fit.points for fit in fits if fit is not None], np.int64).reshape(-1, len(FACETS)).T
+    else:
+        facets = facet_points(facts, weights, mentors[chosen], mentees[places])
+    named = [(name, row) for row, name in enumerate(FACETS) if weight_points(weights)[name]]
+    total = facets.sum(axis=0)
 
     def who(rows: Rows, place: int) -> UUID | None:
         return None if place == NOBODY else pool.facts.id_at(int(rows[place]))
@@ -274,8 +291,23 @@ def _pairs(
     return tuple(pairs)
 
 
-def _why_nobody(pool: Pool, mentee: int) -> tuple[Reason, ...]:
-    """How many mentors each rule removed; the others had a place, and gave it to pairs worth more to the whole."""
-    reasons = search.why_nobody(pool, mentee)
-    better_used = pool.facts.mentor_rows.count - sum(reason.removed for reason in reasons)
-    return (*reasons, Reason(rule="better_used_elsewhere", removed=better_used)) if better_used else reasons
+def _why_nobody(pool: Pool, mentee: int, market: Market, assignment: Assignment, place: int) -> tuple[Reason, ...]:
+    """How many mentors each rule removed; the others had a place, and gave it to pairs worth more to the whole, or
+    would have led a circle that is too small.
+    """
+    if pool.program.kind == "peer":
+        reasons, others = peers.why_no_partner(pool, mentee), len(pool.participants) - 1
+    else:
+        reasons, others = search.why_nobody(pool, mentee), pool.facts.mentor_rows.count
+    left = others - sum(reason.removed for reason in reasons)
+    if left and pool.program.kind == "group":
+        fitting = market.mentor[market.start[place] : market.start[place + 1]]
+        unopened = int(np.count_nonzero(~np.isin(fitting, assignment.mentor_of)))
+        if unopened:
+            reasons, left = (*reasons, Reason(rule="awaits_circle", removed=unopened)), left - unopened
+    return (*reasons, Reason(rule="better_used_elsewhere", removed=left)) if left else reasons
+
+
+def _mixed(seed: int) -> np.uint64:
+    """What is mixed into ids: only where points are equal does it matter how."""
+    return np.uint64(seed * _ODD & 0xFFFF_FFFF_FFFF_FFFF)
