@@ -27,3 +27,15 @@ SELECT asked.participant_id, asked.mentors FROM choice_asked AS asked
 LEFT JOIN choice USING (program_id, participant_id)
 WHERE asked.program_id = $1 AND asked.number > coalesce(choice.number, 0)
 ORDER BY asked.asked_at, asked.participant_id;
+
+-- name: load_rounds_solved
+-- Rounds that were solved, and of which nothing has come yet: that they were may be lost.
+SELECT round_id, input_digest, round_work.result_digest FROM round JOIN round_work USING (round_id)
+WHERE round.program_id = $1 AND round.status = 'requested' AND (round_work.result_digest IS NOT NULL OR round_work.failed);
+
+-- name: load_rounds_asked
+-- Rounds that the clock asked for and that were not begun since, nor any other.
+SELECT due_at FROM round_asked
+WHERE program_id = $1
+  AND NOT EXISTS (SELECT FROM round WHERE round.program_id = round_asked.program_id AND requested_at >= due_at)
+ORDER BY due_at DESC LIMIT 1;

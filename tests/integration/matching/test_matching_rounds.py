@@ -24,7 +24,10 @@ from tests.integration.matching.running import (
 )
 from tests.support.records import event, publish
 
+import matching
 from matching.adapters import solver
+from matching.adapters.requests import clock_round
+from matching.adapters.restoring import PoolRestorer
 from matching.bootstrap import build
 from mentorstream_events import derived_id
 from mentorstream_events.matches import (
@@ -43,6 +46,7 @@ from mentorstream_events.registrations import (
     RunRound,
 )
 from mentorstream_events.values import Pair, Reason, Skill
+from mentorstream_runtime.database import load_queries, transaction
 from mentorstream_runtime.process import Process
 
 if TYPE_CHECKING:
@@ -285,3 +289,20 @@ async def test_a_replay_without_solver_decides_the_same(
     assert after == before
     (work,) = await service.rows("SELECT * FROM round_work")
     assert (work["result_digest"], work["solve_seconds"]) == (after["round"][0]["result_digest"], None)
+
+
+async def test_what_was_found_and_not_applied_is_told_again_on_another_broker(service: MatchingService) -> None:
+    await people(service, matching="rounds", round_every_days=7)
+    await service.send(run())
+    await service.move_clock(START + timedelta(days=7))
+    first, second = await service.events(RoundSolved, "registrations")
+    # As if the second answer, and a third request of the clock, had been lost with the broker.
+    await service.rows("UPDATE round SET status = 'requested' WHERE round_id = $1", second.round_id)
+    due_at = START + timedelta(days=14)
+    await service.rows("INSERT INTO round_asked VALUES ($1, $2, $2)", PROGRAM, due_at)
+    restorer = PoolRestorer(load_queries(matching.__file__ or ""))
+    async with transaction(service.process.runtime.pool) as connection:
+        told = [each.data async for portion in restorer.current_facts(connection) for each in portion]
+    assert [each for each in told if isinstance(each, RoundSolved)] == [second]
+    assert [each for each in told if isinstance(each, RunRound)] == [clock_round(PROGRAM, due_at)]
+    assert first.round_id == FIRST

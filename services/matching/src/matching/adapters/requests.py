@@ -110,6 +110,12 @@ def _shared(pairs: Sequence[Shared]) -> Shared:
     )
 
 
+def clock_round(program_id: UUID, due_at: datetime) -> RunRound:
+    """The round that a program is due at that moment."""
+    round_id = derived_id("round", program_id, due_at.isoformat())
+    return RunRound(program_id=program_id, round_id=round_id, asked_by="clock")
+
+
 @dataclass(frozen=True, slots=True)
 class _DueKind:
     """How one kind of due thing is found and asked."""
@@ -141,11 +147,7 @@ ROUND = _DueKind(
     "ask_due_rounds",
     "next_round",
     lambda row: f"round:{row['program_id']}:{row['due_at'].isoformat()}",
-    lambda row: RunRound(
-        program_id=row["program_id"],
-        round_id=derived_id("round", row["program_id"], row["due_at"].isoformat()),
-        asked_by="clock",
-    ),
+    lambda row: clock_round(row["program_id"], row["due_at"]),
 )
 
 

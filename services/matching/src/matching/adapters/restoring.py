@@ -17,11 +17,13 @@ from mentorstream_events.registrations import (
     ProposalAccepted,
     ProposalDeclined,
     RequestMentors,
+    RoundSolved,
 )
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from mentorstream_runtime.restore import Restorer
 
 from .postgres import StoredPools, match_of
+from .requests import clock_round
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
@@ -75,4 +77,17 @@ class PoolRestorer(Restorer):
                 program_id=program_id, participant_id=row["participant_id"], mentor_ids=tuple(row["mentors"])
             )
             facts.append(emit(cause, chosen, time=pool.now, name=row["participant_id"]))
+        return [*facts, *await self._rounds(connection, pool, cause)]
+
+    async def _rounds(self, connection: Connection, pool: Pool, cause: Cause) -> list[Outgoing]:
+        """Answers that were found, and rounds that the clock asked for, and nothing has come of either."""
+        program_id = pool.program.program_id
+        facts = []
+        for row in await connection.fetch(self._queries["load_rounds_solved"], program_id):
+            solved = RoundSolved(program_id=program_id, **row)
+            facts.append(emit(cause, solved, time=pool.now, name=solved.round_id))
+        if pool.rounds_from is not None:
+            for row in await connection.fetch(self._queries["load_rounds_asked"], program_id):
+                asked = clock_round(program_id, row["due_at"])
+                facts.append(emit(cause, asked, time=pool.now, name=asked.round_id))
         return facts
