@@ -47,3 +47,8 @@ RETURNING position;
 UPDATE draft_edit SET undone = true
 WHERE position = (SELECT max(position) FROM draft_edit WHERE round_id = $1 AND NOT undone)
 RETURNING kind, mentor_id, mentee_id;
+
+-- name: answer_of_round
+-- As the worker: what a round was solved to, packed.
+SELECT result, objective FROM round_work JOIN round USING (round_id)
+WHERE round_work.program_id = $1 AND round_id = $2 AND result IS NOT NULL;

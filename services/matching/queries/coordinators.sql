@@ -49,7 +49,9 @@ WHERE program_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::uuid IS NUL
 ORDER BY match_id LIMIT $4;
 
 -- name: coordinated_match
-SELECT * FROM match WHERE program_id = $1 AND match_id = $2;
+-- By its id, or that of its circle: then one that still runs, if there is one.
+SELECT * FROM match WHERE program_id = $1 AND (match_id = $2 OR circle_id = $2)
+ORDER BY match_id = $2 DESC, status = 'ended', match_id LIMIT 1;
 
 -- name: seen_participants
 SELECT participant_id FROM participant

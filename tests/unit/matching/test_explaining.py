@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.unit.matching.builders import Story, ident, mentee, mentor, skills
+from tests.unit.matching.builders import MENTEE, MENTOR, Story, ident, mentee, mentor, participant, skills
 
-from matching.domain.explaining import why, why_not
+from matching.domain.explaining import why, why_not, why_not_in_round
+from matching.domain.rounding import snapshot_of, solve
 from matching.domain.values import Match
 
 
@@ -93,3 +96,42 @@ def test_who_has_left_cannot_be_explained() -> None:
     told.withdraw(1)
     with pytest.raises(LookupError):
         why(told.pool, match)
+
+
+def test_partners_are_explained_both_ways_round() -> None:
+    told = Story()
+    told.pool.configure(replace(told.pool.program, kind="peer"))
+    for number, goals in ((1, ("a", "b")), (2, ("a", "b"))):
+        told.join(participant(number, roles=(*MENTOR, *MENTEE), capacity=1, goals=goals))
+    (match,) = told.pool.matches.values()
+    told.join(participant(3, roles=(*MENTOR, *MENTEE), capacity=1, goals=("a",)))
+    found = why(told.pool, match)
+    assert found.points == match.score * 2**20
+    assert found.broken == ()
+    assert found.next_mentor is not None
+    assert found.next_mentee is not None
+    assert found.next_mentor.participant_id == found.next_mentee.participant_id == ident(3)
+    lacking = why_not(told.pool, match, ident(3))
+    assert (lacking.rules, lacking.change, lacking.verified) == ((), found.next_mentor.short + 1, True)
+
+
+def test_a_round_knows_what_was_missing_on_the_day() -> None:
+    told = Story(matching="rounds")
+    told.join(mentor(1, offers=skills(sql=3)))
+    told.join(mentor(2, offers=skills(sql=2)))
+    told.join(mentor(3, languages=("fr",)))
+    told.join(mentee(10, wants=skills(sql=3)))
+    told.join(mentee(11, wants=skills(sql=3)))
+    solution = solve(snapshot_of(told.pool, 0))
+    got = {pair.mentee_id: pair.mentor_id for pair in solution.pairs}
+    (second,) = [mentee_id for mentee_id, mentor_id in got.items() if mentor_id == ident(2)]
+    found = why_not_in_round(solution, "total", second, ident(1))
+    assert found.candidate
+    assert found.short is not None
+    assert found.change is not None
+    assert 0 <= found.short <= found.change
+    assert found.verified
+    assert why_not_in_round(solution, "fairness", second, ident(1)).change is None
+    assert not why_not_in_round(solution, "total", second, ident(3)).candidate
+    with pytest.raises(LookupError):
+        why_not_in_round(solution, "total", ident(99), ident(1))

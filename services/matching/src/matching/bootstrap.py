@@ -91,5 +91,5 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
             site,
         ),
         restorer=PoolRestorer(queries),
-        closing=[copies.close, solver.close],
+        closing=[solver.close],
     )

@@ -9,15 +9,19 @@ revision is the newest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from matching.domain.pool import Pool as People
+from matching.domain.rounding import Solution
+from matching.domain.values import Objective
 
+from .packing import unpack_answer
 from .postgres import pool_of, read_rows
+from .threads import in_a_thread
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Pool
@@ -46,7 +50,7 @@ class PoolCopies:
         self._pool = pool
         self._queries = queries
         self._limit_people = limit_people
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="looking")
+        self._thread = asyncio.Lock()
         self._in_line = 0
         self._copies: OrderedDict[UUID, tuple[int, People]] = OrderedDict()
 
@@ -55,18 +59,9 @@ class PoolCopies:
 
         Raises LookupError for an unknown program, TooLarge, Busy, and what `ask` raises.
         """
-        if self._in_line >= _IN_LINE:
-            raise Busy
-        self._in_line += 1
-        try:
+        async with self._place_in_line():
             people = await self._newest(program_id)
             return await self._in_thread(lambda: ask(people))
-        finally:
-            self._in_line -= 1
-
-    async def close(self) -> None:
-        """Wait for what is under way, and take no more."""
-        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
 
     async def _newest(self, program_id: UUID) -> People:
         known = self._copies.get(program_id)
@@ -90,5 +85,32 @@ class PoolCopies:
             self._copies.popitem(last=False)
         return people
 
+    async def answer_of(
+        self, program_id: UUID, round_id: UUID, ask: Callable[[Solution, Objective], ResultT]
+    ) -> ResultT | None:
+        """What `ask` answers about what a round was solved to, and what for; None where that is not known (yet).
+
+        Raises Busy, and what `ask` raises.
+        """
+        async with self._place_in_line():
+            row = await self._pool.fetchrow(self._queries["answer_of_round"], program_id, round_id)
+            if row is None:
+                return None
+            return await self._in_thread(lambda: ask(unpack_answer(row["result"]), row["objective"]))
+
+    @contextlib.asynccontextmanager
+    async def _place_in_line(self) -> AsyncIterator[None]:
+        if self._in_line >= _IN_LINE:
+            raise Busy
+        self._in_line += 1
+        try:
+            yield
+        finally:
+            self._in_line -= 1
+
     async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """One at a time. Who stops waiting leaves the work to end by itself, and its turn with it."""
+        await self._thread.acquire()
+        working = asyncio.ensure_future(in_a_thread(work))
+        working.add_done_callback(lambda _: self._thread.release())
+        return await asyncio.shield(working)

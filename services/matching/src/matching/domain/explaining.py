@@ -1,9 +1,9 @@
-"""Why two were matched where no round decided it, and why another mentor was not taken: answered from the pool.
+"""Why two were matched, and why another mentor was not taken.
 
 A match on arrival is the best mentor who was free at that moment. That moment is gone; what is answered here is the
 same question about the pool as it is now, as if this match had not been made: its place is free and the two were never
-paired. So an answer may differ from what was known then, and says which policy it is by. Matches of a round are
-explained from the round's own input, see `engine.explain`. Changes nothing in the pool.
+paired. So an answer may differ from what was known then, and says which policy it is by. For a match of a round there
+are also the round's own input and prices, which tell what was so on the day. Changes nothing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from uuid import UUID
 
 import numpy as np
 
+from .engine import explain
+from .engine.market import NOBODY
 from .facts import Counts, Facts, Mask, Rows
 from .pool import Pool
+from .rounding import Solution
 from .rules import RULES
-from .score import FACETS, facet_points, total_points, weight_points
-from .values import FacetName, Match, Policy, Reason, RuleName
+from .score import FACETS, SCALE, facet_points, weight_points
+from .values import FacetName, Match, Objective, Policy, Reason, RuleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def why(pool: Pool, match: Match) -> Why:
     mentor, mentee = _row(pool, match.mentor.participant_id), _row(pool, match.mentee.participant_id)
     mentors, one = facts.mentors(), np.array([mentee])
     own = mentors == mentor
-    masks = _masks(facts, policy, mentors, one, own)
+    masks = _masks(pool, mentors, one, own)
     others = []
     left = ~own
     for name, mask in masks.items():
@@ -78,7 +81,7 @@ def why(pool: Pool, match: Match) -> Why:
         if removed:
             others.append(Reason(rule=name, removed=removed))
         left &= mask
-    pair = facet_points(facts, policy.weights, np.array([mentor]), one)[:, 0]
+    pair = _points(pool, np.array([mentor]), one)[:, 0]
     points = int(pair.sum())
     single, rivals = np.array([mentor]), _rivals(pool, mentor, mentee)
     return Why(
@@ -99,13 +102,13 @@ def why_not(pool: Pool, match: Match, other_id: UUID) -> WhyNot:
     other = _row(pool, other_id)
     one = np.array([mentee])
     single = np.array([other])
-    rules = tuple(name for name, mask in _masks(facts, policy, single, one, single == mentor).items() if not mask[0])
+    rules = tuple(name for name, mask in _masks(pool, single, one, single == mentor).items() if not mask[0])
     if rules:
         return WhyNot(rules, None, None, None, verified=False)
     mentors = facts.mentors()
-    may = mentors[_all(_masks(facts, policy, mentors, one, mentors == mentor))]
+    may = mentors[_all(_masks(pool, mentors, one, mentors == mentor))]
     # The mentee alone with everybody who could have taken them, the best of whom is taken: what an arrival decides on.
-    points = facet_points(facts, policy.weights, may, one)
+    points = _points(pool, may, one)
     totals: Counts = points.sum(axis=0)
     place = int(np.flatnonzero(may == other)[0])
     rest = np.delete(totals, place)
@@ -116,6 +119,37 @@ def why_not(pool: Pool, match: Match, other_id: UUID) -> WhyNot:
     return WhyNot((), int(pair.sum()), _by_name(policy, pair.tolist()), change, verified=verified)
 
 
+@dataclass(frozen=True, slots=True)
+class WhyNotInRound:
+    """Why not this other mentor, by the round's own input and prices.
+
+    `candidate`: whether the mentor was one; else a rule, a place that was taken, or better candidates kept them out.
+    `short`: by how much of a full score the pair fell short, prices counted. `change`: how much more would have made
+    it, `verified` by solving the round again; None where the round was not for the highest sum.
+    """
+
+    candidate: bool
+    short: float | None
+    change: float | None
+    verified: bool
+
+
+def why_not_in_round(solution: Solution, objective: Objective, mentee_id: UUID, other_id: UUID) -> WhyNotInRound:
+    """Why the mentee did not get this other mentor. Raises LookupError for somebody who got nobody in this round."""
+    if mentee_id not in solution.mentees:
+        raise LookupError("this mentee was not in the round")
+    market, assignment = solution.market, solution.assignment
+    mentee = solution.mentees.index(mentee_id)
+    mentor = solution.mentors.index(other_id) if other_id in solution.mentors else NOBODY
+    if mentor == NOBODY or explain.entry_of(market, mentee, mentor) == NOBODY:
+        return WhyNotInRound(candidate=False, short=None, change=None, verified=False)
+    short = explain.shortfall(market, assignment, mentee, mentor) / SCALE
+    if objective != "total":
+        return WhyNotInRound(candidate=True, short=short, change=None, verified=False)
+    change = explain.smallest_change(market, assignment, mentee, mentor)
+    return WhyNotInRound(candidate=True, short=short, change=change.points / SCALE, verified=change.verified)
+
+
 def _rivals(pool: Pool, mentor: int, mentee: int) -> Rows:
     """Waiting mentees who could have had the mentor's place."""
     waiting: Rows = pool.facts.waiting_rows()
@@ -123,20 +157,36 @@ def _rivals(pool: Pool, mentor: int, mentee: int) -> Rows:
     if not len(waiting):
         return waiting
     place = np.ones(len(waiting), np.bool_)
-    masks = _masks(pool.facts, pool.program.policy, np.array([mentor]), waiting, place, of_pair=False)
+    masks = _masks(pool, np.array([mentor]), waiting, place, of_pair=False)
     rivals: Rows = waiting[_all(masks)]
     return rivals
 
 
-def _masks(
-    facts: Facts, policy: Policy, mentors: Rows, mentees: Rows, matched: Mask, *, of_pair: bool = True
-) -> dict[RuleName, Mask]:
+def _points(pool: Pool, mentors: Rows, mentees: Rows) -> Counts:
+    """Points by facet and pair; those of partners are the mean of both ways round."""
+    facts, weights = pool.facts, pool.program.policy.weights
+    points: Counts = facet_points(facts, weights, mentors, mentees)
+    if pool.program.kind == "peer":
+        points = (points + facet_points(facts, weights, mentees, mentors)) // 2
+    return points
+
+
+def _masks(pool: Pool, mentors: Rows, mentees: Rows, matched: Mask, *, of_pair: bool = True) -> dict[RuleName, Mask]:
     """What each rule says of each pair, as if those `matched` had not been: with their place, and, where it is they
-    who are asked about (`of_pair`), never paired.
+    who are asked about (`of_pair`), never paired. Partners must be allowed both ways round, and both be free.
     """
+    facts, policy = pool.facts, pool.program.policy
+    partners = pool.program.kind == "peer"
     masks: dict[RuleName, Mask] = {}
     for name, rule in RULES:
-        mask = rule(facts, policy, mentors, mentees)
+        if partners and name == "minimum_score":
+            mask = _totals(pool, mentors, mentees) >= policy.minimum_score * SCALE
+        elif partners and name == "capacity":
+            mask = facts.waiting[mentors] | np.zeros(len(mentees), np.bool_) if of_pair else facts.waiting[mentees]
+        elif partners:
+            mask = rule(facts, policy, mentors, mentees) & rule(facts, policy, mentees, mentors)
+        else:
+            mask = rule(facts, policy, mentors, mentees)
         if name == "capacity" or (of_pair and name == "former_match"):
             mask = mask | matched
         masks[name] = mask
@@ -151,7 +201,8 @@ def _all(masks: dict[RuleName, Mask]) -> Mask:
 def _totals(pool: Pool, mentors: Rows, mentees: Rows) -> Counts:
     if not len(mentors) or not len(mentees):
         return np.zeros(0, np.int64)
-    return total_points(pool.facts, pool.program.policy.weights, mentors, mentees)
+    totals: Counts = _points(pool, mentors, mentees).sum(axis=0)
+    return totals
 
 
 def _best(facts: Facts, rows: Rows, totals: Counts, points: int) -> Candidate | None:

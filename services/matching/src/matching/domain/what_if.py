@@ -1,32 +1,29 @@
 """What another policy would do: two rounds over the same people, one by the policy in force and one by the other.
 
-Both are solved as a round would be, and neither becomes anything. `open` looks at those who wait and the places that
-are free; `all` at everybody, as if nobody were matched yet. Differences are about pairs; by group they are counted, and
-groups of fewer than `SMALL` are hidden, with one more if just one would be, so that nobody finds it by subtraction.
+Both are solved as a round is, and neither becomes anything. `open` looks at those who wait, or are only proposed to
+somebody, and at the places that are free; `all` at everybody, as if nobody were matched yet. Differences are about
+pairs; by group they are counted, and groups of fewer than `SMALL` are hidden, with one more if just one would be, so
+that nobody finds it by subtraction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 from uuid import UUID
 
 import numpy as np
 
-from .engine import audit, retrieval
-from .engine.columns import columns_of, terms_of
-from .engine.market import NOBODY, Ints, market
-from .engine.rounds import Round, Wish, run
-from .facts import Rows
+from .engine import audit
+from .engine.market import NOBODY, Ints
 from .pool import Pool
-from .score import SCALE
-from .values import Policy
+from .rounding import Seeker, Snapshot, Solution, snapshot_of, solve
+from .values import Participant, Policy
 
 Scope = Literal["open", "all"]
 Grouping = Literal["organisation", "industry", "seniority"]
 SMALL: Final = 5
-_CANDIDATES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +73,17 @@ class Comparison:
 
 def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Grouping) -> Comparison:
     """What `policy` would change. The pool stays as it is."""
-    facts = pool.facts
-    mentors: Rows = facts.mentors()
-    mentees: Rows = (
-        facts.waiting_rows()
-        if scope == "open"
-        else np.sort(pool.rows([each.participant_id for each in pool.participants.values() if each.is_mentee]))
-    )
-    order = np.argsort([facts.id_at(int(row)).int for row in mentees], kind="stable") if len(mentees) else mentees
-    mentees = mentees[order]
-    before = _solve(pool, pool.program.policy, scope, mentors, mentees)
-    after = _solve(pool, policy, scope, mentors, mentees)
-    had, has = before.assignment.mentor_of, after.assignment.mentor_of
-    found = audit.difference(had, has)
+    before = solve(_snapshot(pool, pool.program.policy, scope))
+    after = solve(_snapshot(pool, policy, scope))
+    mentees = before.mentees
+    # Both have the same mentees; which mentors have a place may differ, so mentors are compared by their ids.
+    places: dict[UUID, int] = {}
+    mine = np.array([_place(places, _mentor(before, row)) for row in range(len(mentees))], np.int32)
+    theirs = np.array([_place(places, _mentor(after, row)) for row in range(len(mentees))], np.int32)
+    found = audit.difference(mine, theirs)
 
     def changes(rows: Ints) -> tuple[Change, ...]:
-        return tuple(
-            Change(facts.id_at(int(mentees[row])), _id(pool, mentors, had[row]), _id(pool, mentors, has[row]))
-            for row in rows.tolist()
-        )
+        return tuple(Change(mentees[row], _mentor(before, row), _mentor(after, row)) for row in rows.tolist())
 
     return Comparison(
         mentees=len(mentees),
@@ -108,58 +97,75 @@ def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Grouping) -> Com
     )
 
 
-def _solve(pool: Pool, policy: Policy, scope: Scope, mentors: Rows, mentees: Rows) -> Round:
-    facts = pool.facts
-    columns = columns_of(facts, policy, mentors, mentees)
+def _snapshot(pool: Pool, policy: Policy, scope: Scope) -> Snapshot:
+    """The pool as a round by this policy would see it. For `all`, nobody is matched, and all who mentor have places."""
+    now = snapshot_of(pool, 0)
+    seekers, people, taken = now.seekers, now.people, now.taken
     if scope == "all":
-        # Pairs that run now may be made again: they count as matched before only because they are matched.
-        barred = [sorted(_barred(pool, policy, int(row))) for row in mentees]
-        start = np.zeros(len(mentees) + 1, np.int64)
-        np.cumsum([len(persons) for persons in barred], out=start[1:])
-        flat = np.array([person for persons in barred for person in persons], np.int64)
-        columns = type(columns)(columns.mentors, columns.mentees._replace(barred_start=start, barred=flat))
-    places = facts.free[mentors] if scope == "open" else facts.capacity[mentors]
-    start, mentor, points = retrieval.candidates(columns, terms_of(policy, scale=SCALE), _CANDIDATES)
-    wish = Wish(objective=policy.objective, need_order=_need(pool, mentees))
-    return run(market(start, mentor, points, places), wish)
-
-
-def _barred(pool: Pool, policy: Policy, row: int) -> set[int]:
-    facts = pool.facts
-    former = facts.apart_from if policy.rematch_former else facts.paired_with
-    live = {
-        facts.persons[side.person_id]
-        for match in pool.matches_of(facts.id_at(row))
-        for side in (match.mentor, match.mentee)
-    }
-    return facts.blocked_with(row) | (former(row) - live)
-
-
-def _need(pool: Pool, mentees: Rows) -> Ints:
-    """Rows of the mentees, whoever has waited longest first; who does not wait, by when they joined."""
-    ids = [pool.facts.id_at(int(row)) for row in mentees]
-    since = [pool.waiting[each].since if each in pool.waiting else pool.participants[each].joined_at for each in ids]
-    return np.array(sorted(range(len(ids)), key=lambda place: (since[place], ids[place])), np.int64)
-
-
-def _figures(found: Round) -> Figures:
-    certificate = found.certificate
-    matched = found.assignment.matched
-    return Figures(
-        matched=matched,
-        mean_score=certificate.value / matched / SCALE if matched else None,
-        value=certificate.value / SCALE,
-        bound=certificate.bound / SCALE,
-        blocking=certificate.blocking,
+        waits = {each.participant_id: each.since for each in now.seekers}
+        people = tuple(pool.participants[each] for each in sorted(pool.participants))
+        seekers = tuple(
+            Seeker(
+                participant_id=each.participant_id,
+                since=waits.get(each.participant_id, each.joined_at),
+                mentored=each.participant_id in pool.mentored,
+            )
+            for each in people
+            if each.is_mentee
+        )
+        taken = ()
+    return replace(
+        now,
+        program=replace(pool.program, policy=policy),
+        people=people,
+        seekers=seekers,
+        taken=taken,
+        former=_former(pool, policy, people, seekers),
     )
 
 
-def _id(pool: Pool, mentors: Rows, place: int) -> UUID | None:
-    return None if place == NOBODY else pool.facts.id_at(int(mentors[place]))
+def _former(
+    pool: Pool, policy: Policy, people: Sequence[Participant], seekers: Sequence[Seeker]
+) -> tuple[tuple[UUID, UUID], ...]:
+    """Persons whom former matches keep apart; not those who are together now, since that is what is compared."""
+    facts = pool.facts
+    person_of = {int(facts.person[facts.row_of[each.participant_id]]): each.person_id for each in people}
+    apart = facts.apart_from if policy.rematch_former else facts.paired_with
+    pairs = set()
+    for seeker in seekers:
+        own = pool.participants[seeker.participant_id].person_id
+        together = {
+            side.person_id for match in pool.matches_of(seeker.participant_id) for side in (match.mentor, match.mentee)
+        }
+        for code in apart(facts.row_of[seeker.participant_id]):
+            other = person_of.get(code)
+            if other is not None and other not in together:
+                pairs.add((own, other))
+    return tuple(sorted(pairs))
 
 
-def _group_of(pool: Pool, mentees: Rows, grouping: Grouping) -> list[str]:
-    people = [pool.participants[pool.facts.id_at(int(row))] for row in mentees]
+def _mentor(found: Solution, row: int) -> UUID | None:
+    place = int(found.assignment.mentor_of[row])
+    return None if place == NOBODY else found.mentors[place]
+
+
+def _place(places: dict[UUID, int], mentor_id: UUID | None) -> int:
+    return NOBODY if mentor_id is None else places.setdefault(mentor_id, len(places))
+
+
+def _figures(found: Solution) -> Figures:
+    matched = len(found.pairs)
+    return Figures(
+        matched=matched,
+        mean_score=sum(pair.score for pair in found.pairs) / matched if matched else None,
+        value=found.figures.value,
+        bound=found.figures.upper_bound,
+        blocking=found.figures.blocking_pairs,
+    )
+
+
+def _group_of(pool: Pool, mentees: Sequence[UUID], grouping: Grouping) -> list[str]:
+    people = [pool.participants[each] for each in mentees]
     if grouping == "organisation":
         return [str(person.organisation_id) for person in people]
     if grouping == "industry":

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from matching.adapters.coordinated_rounds import Draft, Edit, SeenRound
 from matching.adapters.coordination import Glance, SeenProgram, SeenWaiting
-from matching.domain.explaining import Candidate, Why, WhyNot
+from matching.domain.explaining import Candidate, Why, WhyNot, WhyNotInRound
+from matching.domain.rounding import Solution
 from matching.domain.score import SCALE
 from matching.domain.values import FacetName, Match, Reason, Side
 
@@ -103,7 +104,10 @@ class SideAnswer:
 
 @dataclass(frozen=True, slots=True)
 class MatchAnswer:
-    """A match. `score` and `facets` are as it was decided, by the policy version named."""
+    """A match. `score` and `facets` are as it was decided, by the policy version named.
+
+    Mentees of one circle have a match each, with the same `circle_id`.
+    """
 
     match_id: UUID
     status: Literal["proposed", "confirmed", "ended"]
@@ -112,6 +116,8 @@ class MatchAnswer:
     score: float
     facets: Mapping[str, float]
     policy_version: int
+    round_id: UUID | None
+    circle_id: UUID | None
     proposed_at: datetime
     expires_at: datetime | None
     confirmed_at: datetime | None
@@ -177,12 +183,31 @@ class NowAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class OnTheDayAnswer:
+    """What the round that made the pair knew, prices counted. Differences are shares of a full score.
+
+    `ahead`: how much better this pair was for the mentee than the next mentor; `short`: by how much the next mentee
+    fell short of the place. `why_not`: of the other mentor, if asked.
+    """
+
+    runner_up_mentor: UUID | None
+    ahead: float | None
+    runner_up_mentee: UUID | None
+    short: float | None
+    why_not: WhyNotInRound | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExplanationAnswer:
-    """Why two were matched. `match` says what was decided; `now` is null where one of them has left."""
+    """Why two were matched. `match` says what was decided; `now` is null where one of them has left.
+
+    `on_the_day` is what the round knew that made the pair; null where no round did, or the program is not yours.
+    """
 
     match: MatchAnswer
     now: NowAnswer | None
     why_not: WhyNotAnswer | None
+    on_the_day: OnTheDayAnswer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +337,8 @@ def match_answer(match: Match) -> MatchAnswer:
         score=match.score,
         facets=match.facets,
         policy_version=match.policy_version,
+        round_id=match.round_id,
+        circle_id=match.circle_id,
         proposed_at=match.proposed_at,
         expires_at=match.expires_at,
         confirmed_at=match.confirmed_at,
@@ -333,6 +360,20 @@ def now_answer(why: Why, policy_version: int, seen: set[UUID]) -> NowAnswer:
         others=reason_answers(why.others),
         lower=why.lower,
     )
+
+
+def on_the_day_answer(solution: Solution, mentee_id: UUID, why_not: WhyNotInRound | None) -> OnTheDayAnswer | None:
+    """What the round knew of this pair; None where it was not the round's, but put in by hand."""
+    for pair in solution.pairs:
+        if pair.mentee_id == mentee_id:
+            return OnTheDayAnswer(
+                runner_up_mentor=pair.next_mentor_id,
+                ahead=None if pair.next_mentor_id is None else pair.ahead_of_next,
+                runner_up_mentee=pair.next_mentee_id,
+                short=None if pair.next_mentee_id is None else pair.short_of_place,
+                why_not=why_not,
+            )
+    return None
 
 
 def why_not_answer(other_id: UUID, why_not: WhyNot) -> WhyNotAnswer:

@@ -159,7 +159,10 @@ class CoordinatorApi:
             responses=_ACTING,
         )
         async def end_match(request: Request, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
-            """Meetings are cancelled and both are told. The mentee looks again only when a rematch is asked for."""
+            """Meetings are cancelled and both are told. The mentee looks again only when a rematch is asked for.
+
+            The id of a circle ends it for everybody in it; that of one mentee's match for this mentee.
+            """
             return await self._desk.end(await self._who(request), program_id, match_id)
 
     def _add_what_if(self, router: APIRouter) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matching.adapters.coordinated_rounds import Draft, Edit, SeenRound
     from matching.adapters.coordination import SeenProgram
     from matching.adapters.coordinator_keys import Coordinator
+    from matching.domain.explaining import WhyNotInRound
     from matching.domain.what_if import Change, Comparison
 
 SHORT: Final = 8
@@ -164,6 +165,8 @@ class CoordinatorPages:
             broken=[rule_words(rule) for rule in now.broken] if now else [],
             next_mentor=_runner_up(now.runner_up_mentor if now else None),
             next_mentee=_runner_up(now.runner_up_mentee if now else None),
+            on_the_day=[] if found.on_the_day is None else _on_the_day(found.on_the_day),
+            circle=match.circle_id is not None,
             why_not="" if found.why_not is None else _why_not(found.why_not, match),
             asked=asked,
         )
@@ -320,6 +323,28 @@ def _why_not(found: answers.WhyNotAnswer, match: answers.MatchAnswer) -> str:
         f"{who} scores {hundredths(found.score)} points, this match {hundredths(match.score)}."
         f" With {hundredths(found.change)} points more it would have been {who}, {verified}."
     )
+
+
+def _on_the_day(day: answers.OnTheDayAnswer) -> list[str]:
+    """What the round knew, in sentences."""
+    told = []
+    if day.runner_up_mentor is not None and day.ahead is not None:
+        told.append(f"The next mentor was {short(day.runner_up_mentor)}, {hundredths(day.ahead)} points behind.")
+    if day.runner_up_mentee is not None and day.short is not None:
+        told.append(f"The next for the place was {short(day.runner_up_mentee)}, {hundredths(day.short)} points behind.")
+    if day.why_not is not None:
+        told.append(_why_not_then(day.why_not))
+    return told or ["Nobody else came near."]
+
+
+def _why_not_then(why_not: WhyNotInRound) -> str:
+    if not why_not.candidate or why_not.short is None:
+        return "The other mentor was no candidate: a rule, no free place, or too many better ones."
+    told = f"The other mentor fell short by {hundredths(why_not.short)} points, places' prices counted."
+    if why_not.change is None:
+        return told
+    verified = "as solving the round again shows" if why_not.verified else "though solving it again did not show it"
+    return f"{told} {hundredths(why_not.change)} points more would have made the pair, {verified}."
 
 
 def _figure(found: SeenRound, name: str) -> str:

@@ -116,7 +116,8 @@ class CoordinatorSite:
             async def act(who: Coordinator, fields: Fields) -> str:
                 if _one(fields, "sure") != "yes":
                     raise Problem(422, "Say that you are sure", "Nothing was ended.")
-                await self._desk.end(who, program_id, match_id)
+                whole = _one(fields, "circle") == "yes"
+                await self._desk.end(who, program_id, match_id, whole_circle=whole)
                 return f"{HOME}/programs/{program_id}/matches/{match_id}?done=end"
 
             return await self._taken(request, program_id, act)

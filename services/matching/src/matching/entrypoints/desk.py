@@ -22,7 +22,8 @@ from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
 from matching.domain import explaining, what_if
 from matching.domain.explaining import Why, WhyNot
 from matching.domain.pool import Pool
-from matching.domain.values import Match, Policy
+from matching.domain.rounding import Solution
+from matching.domain.values import Match, Objective, Policy
 from matching.settings import MatchingSettings
 from mentorstream_events import Value
 from mentorstream_events import values as wire
@@ -98,6 +99,15 @@ class Look:
         except Busy:
             raise unavailable("Others are being answered; try again in a moment.") from None
 
+    async def at_round(
+        self, program_id: UUID, round_id: UUID, ask: Callable[[Solution, Objective], ResultT]
+    ) -> ResultT | None:
+        """What `ask` answers about what a round was solved to, off the event loop; None where that is not kept."""
+        try:
+            return await self._copies.answer_of(program_id, round_id, ask)
+        except Busy:
+            raise unavailable("Others are being answered; try again in a moment.") from None
+
 
 class Desk:
     """Serves coordinators. Every method raises Problem for what the caller may not do or see."""
@@ -141,6 +151,7 @@ class Desk:
         self, who: Coordinator, program_id: UUID, match_id: UUID, other_id: UUID | None
     ) -> answers.ExplanationAnswer:
         """Why two were matched and, if asked, why not another mentor."""
+        program = await self.program(who, program_id)
         match = await self._match(who, program_id, match_id)
         if other_id is not None and not await self._reads.seen(who.organisation_id, program_id, [other_id]):
             not_there("participant")
@@ -161,14 +172,35 @@ class Desk:
             now = answers.now_answer(why, version, seen)
             if other_id is not None and other is not None:
                 why_not = answers.why_not_answer(other_id, other)
-        return answers.ExplanationAnswer(answers.match_answer(match), now, why_not)
+        day = await self._on_the_day(program, match, other_id)
+        return answers.ExplanationAnswer(answers.match_answer(match), now, why_not, day)
 
-    async def end(self, who: Coordinator, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
-        """Ask for a match to end."""
+    async def _on_the_day(
+        self, program: SeenProgram, match: Match, other_id: UUID | None
+    ) -> answers.OnTheDayAnswer | None:
+        """What the match's round knew. For the owner only: it is about everybody who was in the round."""
+        if match.round_id is None or not program.owned:
+            return None
+
+        def ask(solution: Solution, objective: Objective) -> answers.OnTheDayAnswer | None:
+            mentee_id = match.mentee.participant_id
+            why_not = None
+            if other_id is not None and mentee_id in solution.mentees:
+                why_not = explaining.why_not_in_round(solution, objective, mentee_id, other_id)
+            return answers.on_the_day_answer(solution, mentee_id, why_not)
+
+        return await self._look.at_round(program.program_id, match.round_id, ask)
+
+    async def end(
+        self, who: Coordinator, program_id: UUID, match_id: UUID, *, whole_circle: bool = False
+    ) -> answers.AskedAnswer:
+        """Ask for a match to end; for all who are in its circle by that circle's id, or where told so."""
         must_act(who)
         match = await self._match(who, program_id, match_id)
         if match.status == "ended":
             raise Problem(409, "This match has ended", "There is nothing left to end.")
+        if whole_circle and match.circle_id is not None:
+            match_id = match.circle_id
         request = EndMatch(program_id=program_id, match_id=match_id, reason="coordinator")
         return await self._ask(who, "end", program_id, match_id, request, uuid5(match_id, "end"))
 
