@@ -49,6 +49,6 @@ WHERE position = (SELECT max(position) FROM draft_edit WHERE round_id = $1 AND N
 RETURNING kind, mentor_id, mentee_id;
 
 -- name: answer_of_round
--- As the worker: what a round was solved to, packed.
+-- As the worker: what a round was solved to, packed; of very large ones nothing, since one answer would take too long.
 SELECT result, objective FROM round_work JOIN round USING (round_id)
-WHERE round_work.program_id = $1 AND round_id = $2 AND result IS NOT NULL;
+WHERE round_work.program_id = $1 AND round_id = $2 AND octet_length(result) <= 50000000;

@@ -19,7 +19,9 @@ from tests.integration.matching.running import (
     mentor,
     participant_id,
 )
+from tests.support.records import eventually
 
+from mentorstream_events.matches import MatchConfirmed, RoundCompleted
 from mentorstream_events.registrations import DiscardRound, PublishRound, RequestMentors, RunRound
 from mentorstream_events.values import Skill
 from mentorstream_runtime.database import transaction
@@ -181,3 +183,58 @@ async def test_mentors_are_requested_for_a_mentee(service: MatchingService, owne
     assert (await owner.post(path, wanted)).status_code == 202
     (request,) = await asked(service, RequestMentors)
     assert request.mentor_ids == (participant_id("omar"),)
+
+
+async def test_a_round_from_the_request_to_why_they_were_matched(service: MatchingService) -> None:
+    await service.send(
+        configured(matching="review"),
+        mentor("omar", offers=(Skill(skill="SQL", level=3),)),
+        mentor("nora", offers=(Skill(skill="SQL", level=2),)),
+        mentee("ines", wants=(Skill(skill="SQL", level=3),)),
+        mentee("jon", wants=(Skill(skill="SQL", level=3),)),
+    )
+    owner = await caller(service, ALPHA)
+    round_id = (await owner.post(ROUNDS)).json()["request_id"]
+
+    async def is_drafted() -> bool:
+        return bool((await owner.get(f"{ROUNDS}/{round_id}")).json().get("status") == "drafted")
+
+    await eventually(is_drafted, what="the round's drafts")
+    drafts = (await owner.get(f"{ROUNDS}/{round_id}/drafts")).json()["items"]
+    assert {each["mentor_id"] for each in drafts} == {str(participant_id(name)) for name in ("omar", "nora")}
+    taken_out = next(each for each in drafts if each["mentor_id"] == str(participant_id("nora")))
+    edit = {"action": "remove", "mentor_id": taken_out["mentor_id"], "mentee_id": taken_out["mentee_id"]}
+    assert (await owner.post(f"{ROUNDS}/{round_id}/drafts/edits", edit)).status_code == 201
+    assert (await owner.post(f"{ROUNDS}/{round_id}/publish")).status_code == 202
+    await service.settle()
+    (match,) = (await owner.get(f"/v1/programs/{PROGRAM}/matches")).json()["items"]
+    assert (match["mentor"]["participant_id"], match["round_id"]) == (str(participant_id("omar")), round_id)
+    path = f"/v1/programs/{PROGRAM}/matches/{match['match_id']}/explanation"
+    told = (await owner.get(path, why_not=str(participant_id("nora")))).json()
+    assert told["on_the_day"]["runner_up_mentor"] == str(participant_id("nora"))
+    assert told["on_the_day"]["why_not"]["candidate"] is True
+    assert told["on_the_day"]["why_not"]["verified"] is True
+    assert told["why_not"]["verified"] is True
+    (finished,) = (await owner.get(ROUNDS)).json()["items"]
+    assert (finished["status"], finished["figures"]["matched"]) == ("published", 2)
+
+
+async def test_a_comparison_becomes_nothing(service: MatchingService) -> None:
+    await service.send(
+        configured(matching="rounds"),
+        mentor("omar"),
+        *(mentee(f"m{number}") for number in range(6)),
+    )
+    owner = await caller(service, ALPHA, "viewer")
+    path = f"/v1/programs/{PROGRAM}/what-if"
+    same = (await owner.post(path, {})).json()
+    assert (same["mentees"], same["before"]["matched"], same["kept"]) == (6, 1, 1)
+    none = (await owner.post(path, {"policy": {"minimum_score": 1.0}})).json()
+    assert [len(none[name]) for name in ("gained", "lost", "moved")] == [0, 1, 0]
+    assert none["groups"] == [{"group": str(BETA), "size": 6, "gained": 0, "lost": 1, "moved": 0}]
+    for wrong in ({"policy": {"version": 2}}, {"policy": {"minimum_score": 2}}, {"scope": "none"}, {"other": 1}):
+        assert (await owner.post(path, wrong)).status_code == 422, wrong
+    assert (await (await caller(service, BETA)).post(path, {})).status_code == 403
+    await service.settle()
+    assert [await service.events(kind) for kind in (MatchConfirmed, RoundCompleted)] == [[], []]
+    assert len(await service.rows("SELECT FROM waiting")) == 6
