@@ -125,13 +125,13 @@ def test_a_round_knows_what_was_missing_on_the_day() -> None:
     solution = solve(snapshot_of(told.pool, 0))
     got = {pair.mentee_id: pair.mentor_id for pair in solution.pairs}
     (second,) = [mentee_id for mentee_id, mentor_id in got.items() if mentor_id == ident(2)]
-    found = why_not_in_round(solution, "total", second, ident(1))
+    found = why_not_in_round(solution, second, ident(1), highest_sum=True)
     assert found.candidate
     assert found.short is not None
     assert found.change is not None
     assert 0 <= found.short <= found.change
     assert found.verified
-    assert why_not_in_round(solution, "fairness", second, ident(1)).change is None
-    assert not why_not_in_round(solution, "total", second, ident(3)).candidate
+    assert why_not_in_round(solution, second, ident(1), highest_sum=False).change is None
+    assert not why_not_in_round(solution, second, ident(3), highest_sum=True).candidate
     with pytest.raises(LookupError):
-        why_not_in_round(solution, "total", ident(99), ident(1))
+        why_not_in_round(solution, ident(99), ident(1), highest_sum=True)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.matching.builders import ALPHA, BETA, Story, ident, mentee, mentor, pool_of, skills
+from tests.unit.matching.builders import ALPHA, BETA, Story, ident, mentee, mentor, participant, pool_of, skills
 
 from matching.domain.pool import Pool
-from matching.domain.values import Waiting, Weights
+from matching.domain.values import Role, Waiting, Weights
 from matching.domain.what_if import Comparison, Scope, compare
 
 GOALS_ONLY = Weights(
@@ -82,6 +82,19 @@ def test_an_ended_match_is_not_made_again() -> None:
     told.end(1, 10)
     assert compared(told.pool, "all").before.matched == 0
     assert compared(told.pool, "all", rematch_former=True).after.matched == 1
+
+
+@pytest.mark.parametrize("kind", ["group", "peer"])
+def test_circles_and_partners_can_be_asked_about(kind: str) -> None:
+    both: tuple[Role, ...] = ("mentor", "mentee")
+    people = [participant(number, roles=both, capacity=1, goals=("a",)) for number in range(20, 24)]
+    if kind == "group":
+        people = [mentor(1, capacity=4), *(mentee(number) for number in range(20, 24))]
+    made = pool_of(*people)
+    made.program = replace(made.program, kind=kind)
+    found = compared(made, "all", minimum_score=1.0)
+    assert (found.before.matched > 0, found.after.matched) == (True, 0)
+    assert len(found.lost) == 4
 
 
 def test_an_empty_pool_has_nothing_to_compare() -> None:

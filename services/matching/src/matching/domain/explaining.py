@@ -20,7 +20,7 @@ from .pool import Pool
 from .rounding import Solution
 from .rules import RULES
 from .score import FACETS, SCALE, facet_points, weight_points
-from .values import FacetName, Match, Objective, Policy, Reason, RuleName
+from .values import FacetName, Match, Policy, Reason, RuleName
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class WhyNotInRound:
 
     `candidate`: whether the mentor was one; else a rule, a place that was taken, or better candidates kept them out.
     `short`: by how much of a full score the pair fell short, prices counted. `change`: how much more would have made
-    it, `verified` by solving the round again; None where the round was not for the highest sum.
+    it, `verified` by solving the round again; None where the round was not for the highest sum, one to one.
     """
 
     candidate: bool
@@ -134,8 +134,11 @@ class WhyNotInRound:
     verified: bool
 
 
-def why_not_in_round(solution: Solution, objective: Objective, mentee_id: UUID, other_id: UUID) -> WhyNotInRound:
-    """Why the mentee did not get this other mentor. Raises LookupError for somebody who got nobody in this round."""
+def why_not_in_round(solution: Solution, mentee_id: UUID, other_id: UUID, *, highest_sum: bool) -> WhyNotInRound:
+    """Why the mentee did not get this other mentor. Raises LookupError for a mentee who was not in the round.
+
+    `highest_sum`: the round was for that, one to one.
+    """
     if mentee_id not in solution.mentees:
         raise LookupError("this mentee was not in the round")
     market, assignment = solution.market, solution.assignment
@@ -144,7 +147,7 @@ def why_not_in_round(solution: Solution, objective: Objective, mentee_id: UUID, 
     if mentor == NOBODY or explain.entry_of(market, mentee, mentor) == NOBODY:
         return WhyNotInRound(candidate=False, short=None, change=None, verified=False)
     short = explain.shortfall(market, assignment, mentee, mentor) / SCALE
-    if objective != "total":
+    if not highest_sum:
         return WhyNotInRound(candidate=True, short=short, change=None, verified=False)
     change = explain.smallest_change(market, assignment, mentee, mentor)
     return WhyNotInRound(candidate=True, short=short, change=change.points / SCALE, verified=change.verified)

@@ -182,11 +182,15 @@ class Desk:
         if match.round_id is None or not program.owned:
             return None
 
+        in_forms = program.kind in ("group", "peer")
+
         def ask(solution: Solution, objective: Objective) -> answers.OnTheDayAnswer | None:
             mentee_id = match.mentee.participant_id
             why_not = None
             if other_id is not None and mentee_id in solution.mentees:
-                why_not = explaining.why_not_in_round(solution, objective, mentee_id, other_id)
+                why_not = explaining.why_not_in_round(
+                    solution, mentee_id, other_id, highest_sum=objective == "total" and not in_forms
+                )
             return answers.on_the_day_answer(solution, mentee_id, why_not)
 
         return await self._look.at_round(program.program_id, match.round_id, ask)
@@ -216,8 +220,6 @@ class Desk:
         program = await self.program(who, program_id)
         if not program.owned:
             raise Problem(403, "Policies are the owner's", "This program is another organisation's.")
-        if program.kind in ("group", "peer"):
-            raise Problem(409, "Nothing to compare", "Circles and peers cannot be compared yet.")
         policy = _changed(program.policy, changes)
         return await self._look(program_id, lambda pool: what_if.compare(pool, policy, scope, grouping))
 
