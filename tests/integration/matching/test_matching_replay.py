@@ -66,6 +66,7 @@ async def check_stored(service: MatchingService, history: History) -> None:
         assert found.left == expected.left
         assert found.matches == expected.matches
         assert found.waiting == expected.waiting
+        assert (found.mentored, found.round, found.rounds_from) == (expected.mentored, expected.round, None)
         ended = {
             match_id: match.ended_at
             for match_id, match in history.matches[program_id].items()
