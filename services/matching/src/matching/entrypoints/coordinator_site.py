@@ -356,7 +356,7 @@ def _pair(text: str) -> tuple[UUID, UUID]:
 
 
 def _percent(text: str | None, now: float) -> int:
-    if text is None or not text.isdigit() or len(text) > 3:
+    if text is None or not text.isdecimal() or len(text) > 3:
         return round(100 * now)
     return min(100, int(text))
 

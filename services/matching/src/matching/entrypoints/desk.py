@@ -237,19 +237,31 @@ class Desk:
 
 
 def _changed(policy: Policy, changes: Mapping[str, Any]) -> Policy:
-    """The policy with other values, checked as intake checks them. Raises Problem."""
-    unknown = sorted(set(changes) - _CHANGEABLE)
-    if unknown:
-        raise Problem(
-            422, "The request is not valid", errors=[FieldError(f"/policy/{unknown[0]}", "cannot be changed")]
-        )
+    """The policy with other values. Raises Problem for what intake would refuse of them, bounds and contradictions."""
+    for name in sorted(set(changes) - _CHANGEABLE):
+        raise _no_policy("cannot be changed", f"/{name}")
+    weights = changes.get("weights", {})
+    if not isinstance(weights, dict):
+        raise _no_policy("expected an object", "/weights")
     told = msgspec.to_builtins(policy)
-    told |= changes
-    told["weights"] = msgspec.to_builtins(policy.weights) | dict(changes.get("weights", {}))
+    for name in sorted(set(weights) - set(told["weights"])):
+        raise _no_policy("there is no such weight", f"/weights/{name}")
+    told |= {**changes, "weights": told["weights"] | weights}
     try:
-        return msgspec.convert(msgspec.to_builtins(msgspec.convert(told, wire.Policy)), Policy)
-    except (msgspec.ValidationError, TypeError) as error:
-        raise Problem(422, "The request is not valid", errors=[FieldError("/policy", str(error))]) from None
+        changed = msgspec.convert(msgspec.to_builtins(msgspec.convert(told, wire.Policy)), Policy)
+    except msgspec.ValidationError as error:
+        raise _no_policy(str(error)) from None
+    if not any(msgspec.to_builtins(changed.weights).values()):
+        raise _no_policy("all weights are zero; nothing would be left to rank by", "/weights")
+    least, most = changed.seniority_gap_minimum, changed.seniority_gap_maximum
+    if least is not None and most is not None and least > most:
+        name = "seniority_gap_minimum" if "seniority_gap_minimum" in changes else "seniority_gap_maximum"
+        raise _no_policy(f"seniority_gap_minimum {least} is above seniority_gap_maximum {most}", f"/{name}")
+    return changed
+
+
+def _no_policy(detail: str, field: str = "") -> Problem:
+    return Problem(422, "The request is not valid", errors=[FieldError(f"/policy{field}", detail)])
 
 
 def must_act(who: Coordinator) -> None:
