@@ -52,6 +52,7 @@ class PoolCopies:
         self._limit_people = limit_people
         self._thread = asyncio.Lock()
         self._in_line = 0
+        self._reading = asyncio.Lock()
         self._copies: OrderedDict[UUID, tuple[int, People]] = OrderedDict()
 
     async def look(self, program_id: UUID, ask: Callable[[People], ResultT]) -> ResultT:
@@ -64,26 +65,29 @@ class PoolCopies:
             return await self._in_thread(lambda: ask(people))
 
     async def _newest(self, program_id: UUID) -> People:
-        known = self._copies.get(program_id)
-        async with (
-            self._pool.acquire(timeout=5) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            size = await connection.fetchrow(self._queries["size_of_program"], program_id)
-            if size is None:
-                raise LookupError("there is no such program")
-            if size["participants"] > self._limit_people:
-                raise TooLarge(self._limit_people)
-            if known is not None and known[0] == size["revision"]:
-                self._copies.move_to_end(program_id)
-                return known[1]
-            (rows,) = await read_rows(connection, self._queries, [program_id])
-        people = await self._in_thread(lambda: pool_of(rows))
-        self._copies[program_id] = (rows.program["revision"], people)
-        self._copies.move_to_end(program_id)
-        while len(self._copies) > _KEPT:
-            self._copies.popitem(last=False)
-        return people
+        # One reads at a time: the pool of connections is small, and a batch must not wait for whoever only looks. Who
+        # waited for the same program finds it read.
+        async with self._reading:
+            known = self._copies.get(program_id)
+            async with (
+                self._pool.acquire(timeout=5) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                size = await connection.fetchrow(self._queries["size_of_program"], program_id)
+                if size is None:
+                    raise LookupError("there is no such program")
+                if size["participants"] > self._limit_people:
+                    raise TooLarge(self._limit_people)
+                if known is not None and known[0] == size["revision"]:
+                    self._copies.move_to_end(program_id)
+                    return known[1]
+                (rows,) = await read_rows(connection, self._queries, [program_id])
+            people = await self._in_thread(lambda: pool_of(rows))
+            self._copies[program_id] = (rows.program["revision"], people)
+            self._copies.move_to_end(program_id)
+            while len(self._copies) > _KEPT:
+                self._copies.popitem(last=False)
+            return people
 
     async def answer_of(
         self, program_id: UUID, round_id: UUID, ask: Callable[[Solution, Objective], ResultT]
