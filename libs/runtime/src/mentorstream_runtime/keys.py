@@ -69,8 +69,8 @@ class FailedAttempts:
     """Counts failures by who made them, and says when that is enough for a while.
 
     A bucket for each: `most` failures at once, one more every `refill_seconds`. Keys cannot be guessed, so this is to
-    spare the database and the logs; it is kept in memory, by process, for at most `remembered` sources, of which the
-    one that has been quiet for longest is forgotten first. Times are real ones, in seconds.
+    slow down whoever goes on with a wrong one; it is kept in memory, by process, for at most `remembered` sources, of
+    which the one that has been quiet for longest is forgotten first. Times are real ones, in seconds.
     """
 
     def __init__(self, most: int, refill_seconds: float, remembered: int = 10_000) -> None:

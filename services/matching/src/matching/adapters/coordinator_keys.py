@@ -33,7 +33,7 @@ class KeyRefused(ValueError):
 
 
 class TooManyAttempts(Exception):
-    """This source failed too often of late. `wait_seconds` says how long it is not listened to."""
+    """This source failed too often of late. `wait_seconds` says when its failures are told apart again."""
 
     def __init__(self, wait_seconds: float) -> None:
         super().__init__(f"wait {wait_seconds:.0f} s")
@@ -104,14 +104,15 @@ class CoordinatorKeys:
     async def by_key(self, parts: tuple[str, str] | None, source: str) -> Coordinator:
         """The coordinator with this key (lookup part and secret). `source` is where the request comes from.
 
-        Raises Unauthenticated, and TooManyAttempts where that happened too often from there.
+        Raises Unauthenticated, and TooManyAttempts where that happened too often from there. A key that works always
+        does: many may come from one address, and one of them with a wrong key shuts nobody else out.
         """
-        wait = self._attempts.wait_seconds(source, time.monotonic())
-        if wait:
-            raise TooManyAttempts(wait)
         try:
             return await self._known(parts)
         except Unauthenticated:
+            wait = self._attempts.wait_seconds(source, time.monotonic())
+            if wait:
+                raise TooManyAttempts(wait) from None
             self._attempts.note(source, time.monotonic())
             raise
 
