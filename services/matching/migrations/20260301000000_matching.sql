@@ -142,7 +142,7 @@ CREATE TABLE round (
 -- One at a time: the next takes what this one leaves.
 CREATE UNIQUE INDEX round_open ON round (program_id) WHERE status IN ('requested', 'drafted');
 CREATE INDEX round_of_program ON round (program_id, requested_at);
-SELECT protect_shared('round', 'program_organisation', 'program_id');
+SELECT protect('round');
 
 -- What a round is solved from and what was found, packed; and who solves it. Solvers write it, beside the consumer.
 CREATE TABLE round_work (
@@ -178,7 +178,7 @@ CREATE TABLE round_draft (
     short_of_place double precision, -- by how much of a score they fell short of it
     PRIMARY KEY (round_id, mentee_id)
 );
-SELECT protect_shared('round_draft', 'program_organisation', 'program_id');
+SELECT protect('round_draft');
 
 -- Rounds that the clock asked for: each due moment of a program once.
 CREATE TABLE round_asked (
@@ -187,7 +187,7 @@ CREATE TABLE round_asked (
     asked_at timestamptz NOT NULL,
     PRIMARY KEY (program_id, due_at)
 );
-SELECT protect_shared('round_asked', 'program_organisation', 'program_id');
+SELECT protect('round_asked');
 
 -- What timers and pages have already asked of `registrations`: each thing is asked once, however often a timer looks
 -- and however often somebody clicks. The consumer neither reads nor writes it. `due_at` tells apart the ends that a

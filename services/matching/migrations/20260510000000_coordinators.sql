@@ -46,7 +46,8 @@ END
 $$;
 
 -- Whoever owns a program runs it, so they see all of it: participants, matches and waiting people of every organisation
--- that it is open to. The others see their own people, and matches that concern them.
+-- that it is open to, and its rounds, which pair them all. The others see their own people, and matches that concern
+-- them.
 CREATE FUNCTION protect_owned(protected regclass) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -61,6 +62,8 @@ $$;
 SELECT protect_owned('participant');
 SELECT protect_owned('match');
 SELECT protect_owned('waiting');
+SELECT protect_owned('round');
+SELECT protect_owned('round_draft');
 
 -- What coordinators asked of `registrations`, once each. The consumer neither reads nor writes it. `subject_id` is what
 -- was asked about: a match, a round, a participant; `request_id` tells apart what may be asked of one again.
@@ -104,6 +107,8 @@ $$;
 -- migrate:down
 DROP TABLE draft_edit;
 DROP TABLE coordinator_request;
+DROP POLICY api_sees_owned_programs ON round_draft;
+DROP POLICY api_sees_owned_programs ON round;
 DROP POLICY api_sees_owned_programs ON waiting;
 DROP POLICY api_sees_owned_programs ON match;
 DROP POLICY api_sees_owned_programs ON participant;

@@ -24,7 +24,7 @@ from tests.support.records import eventually
 from mentorstream_events.matches import MatchConfirmed, RoundCompleted
 from mentorstream_events.registrations import DiscardRound, PublishRound, RequestMentors, RunRound
 from mentorstream_events.values import Skill
-from mentorstream_runtime.database import transaction
+from mentorstream_runtime.database import organisation_scope, transaction
 
 ROUNDS = f"/v1/programs/{PROGRAM}/rounds"
 
@@ -113,6 +113,18 @@ async def test_rounds_are_shown_with_what_proves_them(service: MatchingService, 
     assert (one["status"], one["figures"]["gap"], one["input_digest"]) == ("drafted", 0.0625, "a")
     under_way = await owner.post(ROUNDS)
     assert (under_way.status_code, under_way.json()["title"]) == (409, "A round is under way")
+
+
+async def test_only_the_owners_role_reads_rounds_and_drafts(service: MatchingService, owner: Caller) -> None:
+    """Drafts pair people of every organisation; a program being open to one of them is not enough."""
+    await drafted(service, ("omar", "ines"))
+    found = {}
+    for organisation_id in (ALPHA, BETA):
+        async with organisation_scope(service.process.runtime.api_pool, organisation_id) as connection:
+            found[organisation_id] = [
+                await connection.fetchval(f"SELECT count(*) FROM {table}") for table in ("round", "round_draft")
+            ]
+    assert found == {ALPHA: [1, 1], BETA: [0, 0]}
 
 
 async def test_drafts_are_edited_and_edits_undone(service: MatchingService, owner: Caller) -> None:
