@@ -10,6 +10,7 @@ CREATE TABLE choice (
     organisation_id uuid NOT NULL,
     number int NOT NULL CHECK (number > 0),
     mentors uuid[] NOT NULL,
+    decided_at timestamptz NOT NULL, -- business time
     PRIMARY KEY (program_id, participant_id)
 );
 SELECT protect('choice', 'organisation_id');

@@ -85,11 +85,13 @@ ON CONFLICT (program_id, participant_id) DO UPDATE SET
     organisation_id = excluded.organisation_id, since = excluded.since, reasons = excluded.reasons;
 
 -- name: save_choices
-INSERT INTO choice (program_id, participant_id, organisation_id, number, mentors)
+INSERT INTO choice (program_id, participant_id, organisation_id, number, mentors, decided_at)
 SELECT program_id, participant_id, organisation_id, number,
        ARRAY(SELECT each.value::uuid FROM jsonb_array_elements_text(mentors::jsonb) WITH ORDINALITY AS each (value, place)
-             ORDER BY place)
-FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[])
-    AS row (program_id, participant_id, organisation_id, number, mentors)
+             ORDER BY place),
+       decided_at
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::timestamptz[])
+    AS row (program_id, participant_id, organisation_id, number, mentors, decided_at)
 ON CONFLICT (program_id, participant_id) DO UPDATE SET
-    organisation_id = excluded.organisation_id, number = excluded.number, mentors = excluded.mentors;
+    organisation_id = excluded.organisation_id, number = excluded.number, mentors = excluded.mentors,
+    decided_at = excluded.decided_at;

@@ -32,6 +32,7 @@ from mentorstream_events.registrations import (
     RequestMentors,
 )
 from mentorstream_events.values import Skill
+from mentorstream_runtime.database import transaction
 
 PATH = "/choices/"
 
@@ -184,6 +185,29 @@ async def test_there_is_nothing_to_choose_with_a_match_or_after_leaving_or_in_ot
     await service.send(mentee("zoe", languages=("fi",)), configured(matching="on_arrival", version=2))
     zoe = choice_path(service, subject_id=participant_id("zoe"), person_id=person_id("zoe"))
     assert (await service.client.get(zoe)).status_code == 410
+
+
+async def test_a_list_of_who_was_leaving_closes_nothing_when_they_come_back(service: MatchingService) -> None:
+    path = await begin(service)
+    async with transaction(service.process.runtime.pool) as connection:  # handed in; its request comes after they left
+        await connection.execute(
+            "INSERT INTO choice_asked (program_id, participant_id, organisation_id, number, mentors, asked_at)"
+            " VALUES ($1, $2, $3, 1, $4, $5)",
+            PROGRAM,
+            participant_id("ines"),
+            BETA,
+            [participant_id("omar")],
+            START,
+        )
+    await service.send(
+        ParticipantWithdrawn(program_id=PROGRAM, participant_id=participant_id("ines"), person_id=person_id("ines")),
+        RequestMentors(program_id=PROGRAM, participant_id=participant_id("ines"), mentor_ids=(participant_id("omar"),)),
+        mentee("ines"),
+    )
+    assert str(participant_id("omar")) in (await service.client.get(path)).text
+    assert (await service.client.post(path, data=ranking("omar"))).status_code == 200
+    await service.settle()
+    assert len(await service.events(MatchProposed)) == 1
 
 
 async def test_links_of_others_open_nothing(service: MatchingService) -> None:

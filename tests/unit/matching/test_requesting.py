@@ -25,6 +25,9 @@ from tests.unit.matching.test_arrivals import told
 from matching.domain import arrivals
 from matching.domain.requesting import candidates
 from matching.domain.values import Contradiction, Decision, Match, Waitlisted
+from matching.handlers.decisions import tell
+from mentorstream_events.matches import ParticipantWaitlisted
+from mentorstream_runtime.outbox import Cause
 
 
 class Choosing(Story):
@@ -292,10 +295,40 @@ class TestRefused:
         with pytest.raises(Contradiction, match="unknown_participant"):
             Choosing().choose(1, mentee=77)
 
-    def test_a_list_of_somebody_who_left_is_nothing(self) -> None:
+    def test_a_list_of_somebody_who_left_asks_nobody_and_is_counted(self) -> None:
+        """Its page numbers lists, and waits for this one: uncounted it would stay closed should they come back."""
         story = Choosing()
         story.withdraw(9)
         assert story.choose(1) == []
+        assert (story.pool.choices[ident(9)].number, story.left) == (1, [])
+
+
+class TestListsInVain:
+    """How many lists a mentee is told of: those of this wait, for others were not in vain."""
+
+    @staticmethod
+    def told_of(decisions: list[Decision], story: Choosing) -> list[int]:
+        events = tell(story.pool, Cause(id="x"), decisions)
+        return [each.data.lists for each in events if isinstance(each.data, ParticipantWaitlisted)]
+
+    def test_a_list_that_was_used_up(self) -> None:
+        story = Choosing()
+        story.choose(1)
+        match_id = story.open(1).match_id
+        assert self.told_of(arrivals.decline(story.pool, story._tick(), story.new_id, match_id), story) == [1]
+
+    def test_not_of_a_list_that_led_to_a_match(self) -> None:
+        story = Choosing()
+        story.choose(1)
+        story.says_yes(1)
+        assert self.told_of(story.rematch(9), story) == [0]
+
+    def test_not_of_a_list_from_before_they_left(self) -> None:
+        story = Choosing()
+        story.choose(1)
+        story.says_no(1)
+        story.withdraw(9)
+        assert self.told_of(story.join(mentee(9)), story) == [0]
 
 
 class TestCandidates:

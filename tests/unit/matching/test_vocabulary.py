@@ -173,7 +173,7 @@ def test_a_pool_loaded_anew_has_its_own_vocabulary() -> None:
         pool.program,
         pool.now,
         participants=pool.participants.values(),
-        left=(),
+        left={},
         matches=(),
         waiting=(),
         own_vocabulary=pool.own_vocabulary,

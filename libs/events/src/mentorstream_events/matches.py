@@ -114,7 +114,7 @@ class ParticipantWaitlisted(Value, frozen=True, kw_only=True):
     waiting_since: Timestamp
     reasons: Annotated[tuple[Reason, ...], Meta(max_length=20)]
     lists: Annotated[
-        Count, Meta(description="Where mentees choose: how many lists of mentors they handed in, all of them used up.")
+        Count, Meta(description="Where mentees choose: the number of the list used up in this wait; 0 where none was.")
     ] = 0
 
 

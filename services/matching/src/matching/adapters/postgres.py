@@ -253,12 +253,19 @@ class StoredPools:
 
     async def _save_choices(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         rows = [
-            (pool.program.program_id, each.participant_id, each.organisation_id, each.number, _json(each.mentors))
+            (
+                pool.program.program_id,
+                each.participant_id,
+                each.organisation_id,
+                each.number,
+                _json(each.mentors),
+                each.decided_at,
+            )
             for pool, changes in changed
             for each in changes.choices.values()
         ]
         if rows:
-            await connection.execute(self._queries["save_choices"], *columns_of(rows, 5))
+            await connection.execute(self._queries["save_choices"], *columns_of(rows, 6))
 
     def _program_row(self, pool: Pool) -> _Row:
         program = pool.program
@@ -324,7 +331,7 @@ def pool_of(rows: StoredRows) -> Pool:
         _program(rows.program),
         rows.program["now"],
         participants=[_participant(each) for each in rows.participants if each["details"] is not None],
-        left=[each["participant_id"] for each in rows.participants if each["details"] is None],
+        left={each["participant_id"]: each["organisation_id"] for each in rows.participants if each["details"] is None},
         matches=[match_of(each) for each in rows.matches],
         waiting=[_waiting(each) for each in rows.waiting],
         open_round=None if rows.open_round is None else round_of(rows.open_round),
@@ -487,4 +494,5 @@ def _choice(row: asyncpg.Record) -> Choice:
         organisation_id=row["organisation_id"],
         number=row["number"],
         mentors=tuple(row["mentors"]),
+        decided_at=row["decided_at"],
     )

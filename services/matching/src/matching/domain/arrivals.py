@@ -200,13 +200,15 @@ def request(
     """A mentee chose mentors, the one they would like best first; of more than the policy allows the first ones count.
 
     The list is counted in any case, so that whoever chose in vain is asked to choose again. Nobody is asked for who has
-    a match by now, is a mentee no more, or is in a program that does not match by request any more.
+    a match by now, has left or is a mentee no more, or is in a program that does not match by request any more.
     """
     mentee = pool.participants.get(participant_id)
     if mentee is None:
-        if participant_id in pool.left:
-            return []
-        raise Contradiction("unknown_participant", f"participant {participant_id} was never in the program")
+        if participant_id not in pool.left:
+            raise Contradiction("unknown_participant", f"participant {participant_id} was never in the program")
+        step = Step.begin(pool, now, new_match_id)
+        step.count_list(participant_id, pool.left[participant_id])
+        return step.finish()
     requesting.check(pool, mentors)
     step = Step.begin(pool, now, new_match_id)
     step.choose(mentee, mentors)

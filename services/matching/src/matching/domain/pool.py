@@ -7,7 +7,7 @@ either stored or follows from what is stored and the program's `now`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -54,7 +54,7 @@ class Pool:
         self.now = now
         self.facts = Facts()
         self.participants: dict[UUID, Participant] = {}
-        self.left: set[UUID] = set()
+        self.left: dict[UUID, UUID] = {}  # who left, and of which organisation they were
         self.matches: dict[UUID, Match] = {}
         self.waiting: dict[UUID, Waiting] = {}
         self.own_vocabulary = OwnVocabulary()
@@ -79,7 +79,7 @@ class Pool:
         now: datetime,
         *,
         participants: Iterable[Participant],
-        left: Iterable[UUID],
+        left: Mapping[UUID, UUID],
         matches: Iterable[Match],
         waiting: Iterable[Waiting],
         own_vocabulary: OwnVocabulary | None = None,
@@ -163,7 +163,7 @@ class Pool:
         known = self._by_person.get(person_id)
         self._by_person[person_id] = (participant_id,) if known is None else (*known, participant_id)
         if participant_id in self.left:
-            self.left.discard(participant_id)
+            del self.left[participant_id]
             self.changes.left.pop(participant_id, None)
             self.changes.participants[participant_id] = participant
         else:
@@ -187,7 +187,7 @@ class Pool:
         self.facts.drop(participant_id)
         known = self._by_person[participant.person_id]
         self._by_person[participant.person_id] = tuple(each for each in known if each != participant_id)
-        self.left.add(participant_id)
+        self.left[participant_id] = participant.organisation_id
         self.changes.newcomers.pop(participant_id, None)
         self.changes.participants.pop(participant_id, None)
         self.changes.left[participant_id] = participant

@@ -102,24 +102,30 @@ class Step:
     def choose(self, mentee: Participant, mentors: Sequence[UUID]) -> None:
         """Take a mentee's list in the place of what is left of the one before. Who was asked already stays asked."""
         pool, policy, participant_id = self.pool, self.pool.program.policy, mentee.participant_id
-        before, waiting = pool.choices.get(participant_id), pool.waiting.get(participant_id)
+        waiting = pool.waiting.get(participant_id)
         live = pool.matches_of_mentee(participant_id)
         welcome = requesting.by_request(policy) and mentee.is_mentee and all(each.status == "proposed" for each in live)
         if welcome:
             self._note_told(participant_id)
         asked = {each.mentor.participant_id for each in live}
         listed = [each for each in mentors[: policy.requests_limit] if each not in asked]
-        pool.put_choice(
-            Choice(
-                participant_id=participant_id,
-                organisation_id=mentee.organisation_id,
-                number=1 if before is None else before.number + 1,
-                mentors=tuple(listed) if welcome else (),
-            )
-        )
+        self.count_list(participant_id, mentee.organisation_id, listed if welcome else ())
         if welcome:
             since = waiting.since if waiting is not None else live[0].waiting_since if live else pool.now
             self.ask(participant_id, since)
+
+    def count_list(self, participant_id: UUID, organisation_id: UUID, mentors: Sequence[UUID] = ()) -> None:
+        """One more list came from a mentee; `mentors` are those of it who may be asked."""
+        before = self.pool.choices.get(participant_id)
+        self.pool.put_choice(
+            Choice(
+                participant_id=participant_id,
+                organisation_id=organisation_id,
+                number=1 if before is None else before.number + 1,
+                mentors=tuple(mentors),
+                decided_at=self.pool.now,
+            )
+        )
 
     def retry_waiting(self) -> None:
         """Everybody who waits looks at the whole pool again, longest waiting first."""

@@ -322,13 +322,14 @@ class Choice:
     """A mentee's list of mentors, where mentees choose. `number` counts their lists, from 1.
 
     `mentors` are participant ids of those on it who were not asked yet, the one they would like best first; nobody is
-    left on a list that is done with.
+    left on a list that is done with. `decided_at`: when the newest one was decided on.
     """
 
     participant_id: UUID
     organisation_id: UUID
     number: int
     mentors: tuple[UUID, ...] = ()
+    decided_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,9 @@ def _of_circle(pool: Pool, circle_id: UUID, decisions: Sequence[_OfMatch]) -> Va
 
 def _waitlisted(pool: Pool, waiting: Waiting) -> ParticipantWaitlisted:
     participant = pool.participants[waiting.participant_id]
+    choice = pool.choices.get(waiting.participant_id)
+    # A list from before this wait was not in vain: it led to a match, or they left.
+    used_up = choice is not None and choice.decided_at >= waiting.since
     return ParticipantWaitlisted(
         program_id=pool.program.program_id,
         participant_id=participant.participant_id,
@@ -137,7 +140,7 @@ def _waitlisted(pool: Pool, waiting: Waiting) -> ParticipantWaitlisted:
         role="mentee",
         waiting_since=waiting.since,
         reasons=tuple(wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons),
-        lists=choice.number if (choice := pool.choices.get(waiting.participant_id)) is not None else 0,
+        lists=choice.number if choice is not None and used_up else 0,
     )
 
 
