@@ -71,14 +71,14 @@ CONFIRMED = MatchConfirmed(
 )
 
 
-def waitlisted(rule: Any, *, lists: int = 0) -> ParticipantWaitlisted:
+def waitlisted(rule: Any, *, since: datetime = NOW, lists: int = 0) -> ParticipantWaitlisted:
     return ParticipantWaitlisted(
         program_id=PROGRAM,
         participant_id=PARTICIPANT,
         person_id=BEN,
         organisation_id=SOUTH,
         role="mentee",
-        waiting_since=NOW,
+        waiting_since=since,
         reasons=(Reason(rule=rule, removed=0),),
         lists=lists,
     )
@@ -152,6 +152,12 @@ def test_the_newest_word_about_waiting_or_choosing_counts() -> None:
     assert [void for _, _, void in kinds(again)] == ["newer_revision", "newer_revision", None]
     gone = ParticipantWithdrawn(program_id=PROGRAM, participant_id=PARTICIPANT, person_id=BEN)
     assert kinds(decide(again, gone))[-1] == ("choose_mentors", BEN, "withdrawn")
+
+
+def test_who_comes_back_gets_a_link_to_choose_again() -> None:
+    gone = ParticipantWithdrawn(program_id=PROGRAM, participant_id=PARTICIPANT, person_id=BEN)
+    book = decide(Book(), waitlisted("no_request"), gone, waitlisted("no_request", since=NOW + timedelta(days=1)))
+    assert kinds(book) == [("choose_mentors", BEN, "withdrawn"), ("choose_mentors", BEN, None)]
 
 
 def test_who_waits_to_choose_and_then_only_waits_is_told_so() -> None:

@@ -63,10 +63,14 @@ def test_only_mentees_are_told_that_they_wait_once_for_each_waiting() -> None:
 
 
 def test_choosing_is_asked_once_for_each_list() -> None:
-    first, repeated, again = (planning.choose_mentors(OCCASION, PARTICIPANT, MENTEES[0], lists) for lists in (0, 0, 1))
+    first, repeated, again, back = (
+        planning.choose_mentors(OCCASION, PARTICIPANT, MENTEES[0], since, lists)
+        for since, lists in ((NOW, 0), (NOW, 0), (NOW, 1), (NOW + timedelta(days=30), 0))
+    )
 
-    assert first.key == repeated.key != again.key
-    assert (first.params["again"], again.params["again"]) == (False, True)
+    assert first.key == repeated.key
+    assert len({first.key, again.key, back.key}) == 3
+    assert [each.params["again"] for each in (first, again, back)] == [False, True, False]
     assert not first.courtesy
     assert first.expires_at == first.params["answer_by"] == NOW + timedelta(days=planning.CHOICE_DAYS)
 

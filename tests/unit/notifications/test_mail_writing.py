@@ -61,8 +61,8 @@ MAILS: list[Mail] = [
     planning.match(OCCASION, MATCH, [MENTOR, MENTEE], AGREED)[0],
     planning.match_ended(OCCASION, MATCH, [MENTOR], term_over=False)[0],
     planning.match_ended(OCCASION, MATCH, [MENTOR], term_over=True)[0],
-    planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, 0),
-    planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, 1),
+    planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, NOW, 0),
+    planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, NOW, 1),
     planning.proposal(OCCASION, MATCH, MENTOR, [MENTEE], NOW + timedelta(days=7)),
     planning.proposal_closed(OCCASION, MATCH, MENTOR, [BEN]),
     planning.no_common_time(OCCASION, MATCH, [MENTOR, MENTEE], 20)[0],
@@ -205,7 +205,10 @@ def test_a_match_mail_tells_who_the_others_are_and_what_was_agreed() -> None:
 
 def test_a_mentee_who_may_choose_again_reads_why_and_until_when() -> None:
     first, again = (
-        part(parse(WRITER.write(due(planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, lists)), NOW)), "text/plain")
+        part(
+            parse(WRITER.write(due(planning.choose_mentors(OCCASION, PARTICIPANT, MENTOR, NOW, lists)), NOW)),
+            "text/plain",
+        )
         for lists in (0, 1)
     )
 

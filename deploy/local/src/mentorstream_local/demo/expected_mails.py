@@ -126,7 +126,8 @@ def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterat
         case ParticipantRegistered():
             yield Told("registered", data.person_id, data.participant_id)
         case ParticipantWaitlisted(role="mentee") if _chooses(data):
-            yield Told("choose_mentors", data.person_id, data.participant_id, str(data.lists))
+            often = f"{data.waiting_since.isoformat()}:{data.lists}"
+            yield Told("choose_mentors", data.person_id, data.participant_id, often)
         case ParticipantWaitlisted(role="mentee"):
             yield Told("waitlisted", data.person_id, data.participant_id, data.waiting_since.isoformat())
         case MatchProposed():

@@ -90,10 +90,15 @@ def waiting(occasion: Occasion, participant_id: UUID, recipient: Recipient, wait
     )
 
 
-def choose_mentors(occasion: Occasion, participant_id: UUID, recipient: Recipient, lists: int) -> Mail:
-    """To a mentee who is to choose mentors, once for each list that they may hand in. `lists`: how many they did."""
+def choose_mentors(
+    occasion: Occasion, participant_id: UUID, recipient: Recipient, waiting_since: datetime, lists: int
+) -> Mail:
+    """To a mentee who is to choose mentors, once for each waiting and each list that they may hand in then.
+
+    `lists`: the number of the list that was used up meanwhile; 0 where none was.
+    """
     return Mail(
-        key=f"participant:{participant_id}:choose_mentors:{lists}",
+        key=f"participant:{participant_id}:choose_mentors:{waiting_since.isoformat()}:{lists}",
         kind="choose_mentors",
         occasion=occasion,
         person_id=recipient.person_id,

@@ -52,7 +52,7 @@ def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -
     recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=data.role)
     occasion = _occasion(event, data.program_id)
     if any(reason.rule == "no_request" for reason in data.reasons):
-        mail = planning.choose_mentors(occasion, data.participant_id, recipient, data.lists)
+        mail = planning.choose_mentors(occasion, data.participant_id, recipient, data.waiting_since, data.lists)
         book.supersede(mail, ("waitlisted", "choose_mentors"))
         return
     waiting = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since)
