@@ -11,14 +11,19 @@ WHERE program_id = $1 AND status = 'ended' AND confirmed_at IS NOT NULL AND ende
 ORDER BY ended_at, match_id;
 
 -- name: load_asked
--- What was asked of `registrations` and was not decided: it may be lost.
-SELECT asked.match_id, asked.kind, asked.answer FROM request_asked AS asked
-WHERE EXISTS (
-    SELECT FROM match
-    WHERE program_id = $1 AND asked.match_id IN (match.match_id, match.circle_id)
-      AND ((asked.kind IN ('answer', 'expire') AND status = 'proposed')
-           OR (asked.kind = 'end' AND status = 'confirmed' AND asked.due_at = ends_at))
+-- What was asked of `registrations` and was not decided: it may be lost. A circle is asked about by its own id.
+WITH live AS (
+    SELECT match_id, circle_id, status, CASE status WHEN 'confirmed' THEN ends_at END AS ends_at
+    FROM match WHERE program_id = $1 AND status <> 'ended'
+), told AS (
+    SELECT match_id AS told_as, status, ends_at FROM live
+    UNION
+    SELECT circle_id, status, ends_at FROM live WHERE circle_id IS NOT NULL
 )
+SELECT asked.match_id, asked.kind, asked.answer
+FROM told JOIN request_asked AS asked ON asked.match_id = told.told_as
+WHERE (asked.kind IN ('answer', 'expire') AND told.status = 'proposed')
+   OR (asked.kind = 'end' AND told.status = 'confirmed' AND asked.due_at = told.ends_at)
 ORDER BY asked.asked_at, asked.match_id;
 
 -- name: load_choices_asked
