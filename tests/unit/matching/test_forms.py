@@ -200,6 +200,15 @@ class TestPartners:
         sides = {confirmed.match.mentor.participant_id.int, confirmed.match.mentee.participant_id.int}
         assert sides == {1, 2, 3} - {leaver}
 
+    def test_of_several_who_look_again_one_may_have_taken_the_other(self) -> None:
+        story = story_of("peer", same_boss_allowed=False)
+        for number in (1, 2, 3):
+            story.join(peer(number, managers=(person(9),)))
+        assert len(story.pool.waiting) == 3
+        [confirmed] = [each for each in story.lines(p1=[7], p2=[8]) if isinstance(each, Confirmed)]
+        assert {confirmed.match.mentor.participant_id.int, confirmed.match.mentee.participant_id.int} == {1, 2}
+        assert list(story.pool.waiting) == [ident(3)]
+
     def test_others_are_told_of_partners(self) -> None:
         story = story_of("peer")
         story.join(peer(1))

@@ -72,8 +72,13 @@ class Step:
         return self.decisions
 
     def seek(self, participant_id: UUID, since: datetime) -> None:
-        """Find a mentor, or a partner, for somebody who has none, or let them wait."""
+        """Find a mentor, or a partner, for somebody who has none, or let them wait.
+
+        Nothing for a peer who has a partner: of several who were to look again, one may have taken the other.
+        """
         pool = self.pool
+        if pool.program.kind == "peer" and pool.matches_of_mentee(participant_id):
+            return
         if pool.program.policy.in_rounds:
             waiting = pool.waiting.get(participant_id)
             self.wait(participant_id, since, NEXT_ROUND if waiting is None else waiting.reasons)
@@ -130,8 +135,7 @@ class Step:
     def retry_waiting(self) -> None:
         """Everybody who waits looks at the whole pool again, longest waiting first."""
         for entry in sorted(self.pool.waiting.values(), key=place_in_queue):
-            if entry.participant_id in self.pool.waiting:  # and did not become a partner of one before
-                self.seek(entry.participant_id, entry.since)
+            self.seek(entry.participant_id, entry.since)
 
     def wait(self, participant_id: UUID, since: datetime, reasons: tuple[Reason, ...] | None = None) -> None:
         """A mentee waits (again, or still) and is told if the rules in the way are not those they know.
