@@ -89,6 +89,8 @@ CREATE UNIQUE INDEX match_once ON match (
 CREATE UNIQUE INDEX match_again_once ON match (
     program_id, least(mentor_person_id, mentee_person_id), greatest(mentor_person_id, mentee_person_id)
 ) WHERE again AND status <> 'ended' AND (NOT requested OR confirmed_at IS NOT NULL);
+-- Whole pools are read with all their matches, and coordinators page through them.
+CREATE INDEX match_of_program ON match (program_id, match_id);
 CREATE INDEX match_of_circle ON match (circle_id) WHERE circle_id IS NOT NULL;
 CREATE INDEX match_expires_at ON match (expires_at) WHERE status = 'proposed';
 CREATE INDEX match_ends_at ON match (ends_at) WHERE status = 'confirmed';
