@@ -56,12 +56,13 @@ ON CONFLICT (program_id, participant_id) DO UPDATE SET
     capacity = excluded.capacity, details = excluded.details;
 
 -- name: update_matches
+-- Ended ones by themselves and first: constraints are checked row by row, and what these give back, others may take.
 -- What the two have in common comes from their profiles, so it is not kept longer than the match.
 UPDATE match SET status = row.status, confirmed_at = row.confirmed_at, ends_at = row.ends_at,
-                 ended_at = row.ended_at, end_reason = row.end_reason,
+                 ended_at = row.ended_at, end_reason = row.end_reason, again = row.again,
                  shared = CASE WHEN row.status = 'ended' THEN '{}'::jsonb ELSE match.shared END
-FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[])
-    AS row (match_id, status, confirmed_at, ends_at, ended_at, end_reason)
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::text[], $7::boolean[])
+    AS row (match_id, status, confirmed_at, ends_at, ended_at, end_reason, again)
 WHERE match.match_id = row.match_id;
 
 -- name: drop_partners

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 from tests.integration.matching.running import (
     ALPHA,
@@ -26,6 +27,7 @@ from matching.adapters.restoring import PoolRestorer
 from mentorstream_events import derived_id
 from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
 from mentorstream_events.registrations import (
+    EndMatch,
     ExpireProposal,
     ProposalAccepted,
     ProposalDeclined,
@@ -106,6 +108,38 @@ async def test_who_was_not_needed_may_be_asked_when_the_match_is_over(service: M
     await service.send(rematch, chosen("omar", "uma"))
     assert named(await asked(service)) == ["omar", "uma", "uma"]
     assert second.match_id != (await asked(service))[2].match_id
+
+
+async def test_a_yes_takes_the_place_of_a_proposal_that_nobody_chose(service: MatchingService) -> None:
+    """Both proposals are stored; the one that begins takes what the other gives back, in whatever order rows lie."""
+    await service.send(configured(mentor_consent=True), mentor("omar"), mentee("ines"))
+    (unasked,) = await asked(service)
+    await service.send(configured(matching="on_request", requests_at_once=2, version=2), mentor("uma"), chosen("uma"))
+    _, request = await asked(service)
+    await service.rows("UPDATE match SET shared = shared WHERE match_id = $1", unasked.match_id)  # now behind the other
+    await service.send(ProposalAccepted(program_id=PROGRAM, match_id=request.match_id))
+    assert [each.match_id for each in await service.events(MatchConfirmed)] == [request.match_id]
+    assert [(each.match_id, each.reason) for each in await service.events(MatchEnded)] == [
+        (unasked.match_id, "other_accepted")
+    ]
+    assert not await service.rows("SELECT FROM dead_letter")
+
+
+async def test_two_who_asked_each_other_are_matched_again(service: MatchingService) -> None:
+    await service.send(
+        configured(matching="on_request", rematch_former=True),
+        *(msgspec.structs.replace(mentor(name), roles=("mentor", "mentee")) for name in ("ada", "ben")),
+        chosen("ben", by="ada"),
+        chosen("ada", by="ben"),
+    )
+    first, second = await asked(service)
+    await service.send(ProposalAccepted(program_id=PROGRAM, match_id=first.match_id))
+    await service.send(EndMatch(program_id=PROGRAM, match_id=first.match_id, reason="coordinator"))
+    await service.send(ProposalAccepted(program_id=PROGRAM, match_id=second.match_id))
+    assert [each.match_id for each in await service.events(MatchConfirmed)] == [first.match_id, second.match_id]
+    rows = await service.rows("SELECT again FROM match ORDER BY confirmed_at, again")
+    assert [row["again"] for row in rows] == [False, True]
+    assert not await service.rows("SELECT FROM dead_letter")
 
 
 async def test_another_owner_goes_on_with_the_list(service: MatchingService) -> None:

@@ -183,9 +183,12 @@ class StoredPools:
             await connection.execute(self._queries["save_participants"], *columns_of(rows, 7))
 
     async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
-        updated = [_match_update(match) for _, changes in changed for match in changes.matches.values()]
-        if updated:  # before the new ones, which may take the slots that these give back
-            await connection.execute(self._queries["update_matches"], *columns_of(updated, 6))
+        known = [match for _, changes in changed for match in changes.matches.values()]
+        # Before the new ones, which may take the slots that these give back.
+        for ended in (True, False):
+            updated = [_match_update(match) for match in known if (match.status == "ended") == ended]
+            if updated:
+                await connection.execute(self._queries["update_matches"], *columns_of(updated, 7))
         parted = [
             match.match_id
             for _, changes in changed
@@ -472,7 +475,15 @@ def _match_row(program_id: UUID, match: Match) -> _Row:
 
 
 def _match_update(match: Match) -> _Row:
-    return (match.match_id, match.status, match.confirmed_at, match.ends_at, match.ended_at, match.end_reason)
+    return (
+        match.match_id,
+        match.status,
+        match.confirmed_at,
+        match.ends_at,
+        match.ended_at,
+        match.end_reason,
+        match.again,
+    )
 
 
 def _waiting_row(program_id: UUID, entry: Waiting, reasons: object) -> _Row:

@@ -198,7 +198,7 @@ class Step:
             shared=search.common_ground(pool, mentor, mentee) if proposed else Shared(),
             policy_version=policy.version,
             round_id=round_id,
-            again=policy.rematch_former and pool.facts.were_paired(mentor.person_id, mentee.person_id),
+            again=self._again(mentor.person_id, mentee.person_id),
             circle_id=self._circle_id(mentor.participant_id, circle),
             partners=program.kind == "peer",
             waiting_since=since,
@@ -215,9 +215,14 @@ class Step:
         self.decisions.append(Proposed(match) if proposed else Confirmed(match))
 
     def confirm(self, match: Match) -> None:
-        """A proposal becomes a match. Whoever else was asked for the mentee is not needed any more."""
+        """A proposal becomes a match. Whoever else was asked for the mentee is not needed any more.
+
+        Who was only asked because somebody chose them was not matched by that: whether the two are matched again shows
+        now, since both may have asked each other.
+        """
         pool, mentee_id = self.pool, match.mentee.participant_id
-        confirmed = replace(match, status="confirmed", confirmed_at=self.pool.now, ends_at=self._end())
+        again = self._again(match.mentor.person_id, match.mentee.person_id) if match.requested else match.again
+        confirmed = replace(match, status="confirmed", again=again, confirmed_at=pool.now, ends_at=self._end())
         self.pool.replace_match(confirmed)
         self.decisions.append(Confirmed(confirmed))
         others = [each for each in pool.matches_of_mentee(mentee_id) if each.match_id != match.match_id]
@@ -309,6 +314,10 @@ class Step:
         if self.pool.program.kind != "group":
             return None
         return self.new_match_id(mentor_id, mentor_id) if circle is None else circle.circle_id
+
+    def _again(self, one: UUID, other: UUID) -> bool:
+        """Whether two persons who are matched now were matched before."""
+        return self.pool.program.policy.rematch_former and self.pool.facts.were_paired(one, other)
 
     def _end(self) -> datetime:
         """When a match that begins now ends."""
