@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,8 +24,9 @@ from tests.unit.matching.builders import (
 from tests.unit.matching.test_arrivals import told
 
 from matching.domain import arrivals
+from matching.domain.pool import Pool
 from matching.domain.requesting import candidates
-from matching.domain.values import Contradiction, Decision, Match, Waitlisted
+from matching.domain.values import Confirmed, Contradiction, Decision, Ended, Match, Waitlisted
 from matching.handlers.decisions import tell
 from mentorstream_events.matches import ParticipantWaitlisted
 from mentorstream_runtime.outbox import Cause
@@ -354,3 +356,48 @@ class TestCandidates:
 
     def test_nobody(self) -> None:
         assert candidates(pool_of(mentee(9), matching="on_request"), ident(9), 20) == []
+
+
+class TestTwoWhoAskEachOther:
+    def story(self) -> Choosing:
+        """Persons 6 and 7 both mentor and are mentored, and each has asked the other."""
+        story = Choosing(rematch_former=True)
+        for number in (6, 7):
+            story.join(participant(number, roles=MENTOR + MENTEE, capacity=1))
+        story.choose(6, mentee=7)
+        story.choose(7, mentee=6)
+        return story
+
+    def test_the_second_yes_after_the_first_match_is_over_matches_them_again(self) -> None:
+        story = self.story()
+        assert story.says_yes(6, 7) == ["confirmed 6-7"]
+        first, second = story.open(6, 7), story.open(7, 6)
+        assert told(arrivals.end(story.pool, story.time, story.new_id, first.match_id, "coordinator")) == [
+            "ended 6-7 coordinator"
+        ]
+        (confirmed,) = arrivals.accept(story.pool, story.time, story.new_id, second.match_id)
+        assert isinstance(confirmed, Confirmed)
+        assert (first.again, second.again, confirmed.match.again) == (False, False, True)
+
+    def test_a_no_keeps_them_apart_although_the_match_ended_in_peace(self) -> None:
+        story = self.story()
+        story.says_yes(6, 7)
+        first = story.open(6, 7)
+        no = story.open(7, 6)
+        story.says_no(7, 6)
+        ended = arrivals.end(story.pool, story.time, story.new_id, first.match_id, "coordinator")
+        before = story.pool
+        matches = [each.match for each in ended if isinstance(each, Ended)]
+        again = Pool.restored(
+            before.program,
+            before.now,
+            participants=before.participants.values(),
+            left=before.left,
+            matches=[replace(no, status="ended", ended_at=before.now, end_reason="declined"), *matches],
+            waiting=before.waiting.values(),
+        )
+        kept_apart = [
+            pool.facts.apart_from(pool.facts.row_of[ident(6)]) == {pool.facts.persons[person(7)]}
+            for pool in (before, again)
+        ]
+        assert kept_apart == [True, True]

@@ -70,7 +70,7 @@ def pool(seed: int, mentors: int, mentees: int) -> tuple[Facts, Rows, Rows]:
     for _ in range(len(persons) // 4):
         one, other = random.integers(0, len(persons), 2)
         if one != other:
-            facts.pair(persons[one], persons[other], apart=bool(random.integers(2)))
+            facts.pair(persons[one], persons[other], bond=int(random.integers(2)))
     return facts, np.array(rows[:mentors], np.intp), np.array(rows[mentors:], np.intp)
 
 

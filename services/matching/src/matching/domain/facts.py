@@ -30,6 +30,8 @@ Counts: TypeAlias = npt.NDArray[np.int64]
 
 MANAGERS: Final = kernel.MANAGERS_WIDTH
 NOBODY: Final = -1
+# Two persons who were ever matched may meet again where former pairs may, not while they are matched, or never.
+MET, MATCHED, APART = range(3)
 _NO_MANAGERS: Final = (NOBODY,) * MANAGERS
 _FIRST_ROWS: Final = 32
 _FIRST_WIDTHS: Final = (1, 1, 1, 1, 1, 4, 4)  # words for each set of tags, then for levels offered and wanted
@@ -221,7 +223,7 @@ class Facts:
         self._styles, self._industries = TagCodes(term), TagCodes(term)
         self._blocks: dict[int, frozenset[int]] = {}  # row: persons that its participant blocks
         self._blocked_by: dict[int, set[int]] = {}  # person: rows that block them
-        self._paired: dict[int, dict[int, bool]] = {}  # person: persons ever matched with, and whether to keep apart
+        self._paired: dict[int, dict[int, int]] = {}  # person: persons ever matched with, and MET, MATCHED or APART
         self.mentor_rows, self.free_rows, self.waiting_list = RowList(), RowList(), RowList()
         self.table = np.zeros((0, kernel.FIXED), np.int64)
         self._offsets: list[int] = []
@@ -352,20 +354,22 @@ class Facts:
         """How many more mentees the row's mentor has room for."""
         return self._cells[row * self._width + kernel.FREE]
 
-    def pair(self, one: UUID, other: UUID, *, apart: bool = True) -> None:
-        """Two persons are matched, or were once. `apart`: they must not be again, while it runs or for good.
+    def pair(self, one: UUID, other: UUID, bond: int = MATCHED) -> None:
+        """Two persons are matched (MATCHED), or were once (MET, or APART if they are not to meet again).
 
-        Matches of one pair may come in any order: one of them is enough to keep them apart.
+        Matches of one pair may come in any order: what keeps them apart most counts.
         """
         first, second = self.persons[one], self.persons[other]
         for person, partner in ((first, second), (second, first)):
             known = self._paired.setdefault(person, {})
-            known[partner] = apart or known.get(partner, False)
+            known[partner] = max(bond, known.get(partner, MET))
 
     def part(self, one: UUID, other: UUID) -> None:
-        """The match of two persons has ended, and in peace; that there was one stays known."""
+        """The match of two persons has ended, and in peace. What parted them for good before still does."""
         first, second = self.persons[one], self.persons[other]
-        self._paired[first][second] = self._paired[second][first] = False
+        for person, partner in ((first, second), (second, first)):
+            if self._paired[person][partner] == MATCHED:
+                self._paired[person][partner] = MET
 
     def were_paired(self, one: UUID, other: UUID) -> bool:
         """Whether the two were ever matched."""
@@ -377,7 +381,7 @@ class Facts:
 
     def apart_from(self, row: int) -> AbstractSet[int]:
         """Codes of the persons that the row's person is not matched with although former pairs may meet again."""
-        return {person for person, apart in self._paired.get(self._person_at(row), {}).items() if apart}
+        return {person for person, bond in self._paired.get(self._person_at(row), {}).items() if bond > MET}
 
     def blocked_with(self, row: int) -> set[int]:
         """Codes of the persons that the row's person blocks or is blocked by."""

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .availability import offset_minutes, week_bits
-from .facts import Facts, Rows
+from .facts import APART, MATCHED, MET, Facts, Rows
 from .rules import RULE_BIT
 from .values import Choice, Match, OwnVocabulary, Participant, Policy, Program, Round, Waiting
 from .vocabulary import EXACT, Vocabulary, of_links, starter
@@ -205,12 +205,12 @@ class Pool:
         """A live match changed. One that has ended now gives its slot back."""
         if match.status == "ended":
             self._drop_live(match)
-            if not _apart_for_good(match):
+            if _bond(match) == MET:
                 self.facts.part(match.mentor.person_id, match.mentee.person_id)
         else:
             self._put_live(match)
-        if match.requested and match.bars_repeat:
-            self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
+        if match.bars_repeat:
+            self.facts.pair(match.mentor.person_id, match.mentee.person_id, _bond(match))
         changes = self.changes
         (changes.new_matches if match.match_id in changes.new_matches else changes.matches)[match.match_id] = match
 
@@ -313,7 +313,7 @@ class Pool:
 
     def _count_match(self, match: Match) -> None:
         if match.bars_repeat:
-            self.facts.pair(match.mentor.person_id, match.mentee.person_id, apart=_apart_for_good(match))
+            self.facts.pair(match.mentor.person_id, match.mentee.person_id, _bond(match))
         if match.confirmed_at is not None:
             self.mentored.add(match.mentee.participant_id)
         if match.status != "ended":
@@ -368,11 +368,13 @@ class Pool:
         return self.now.replace(minute=0, second=0, microsecond=0)
 
 
-def _apart_for_good(match: Match) -> bool:
-    """Whether two are not to meet again, or not yet, even where former pairs may: their match runs, never began, or
-    one of them asked to leave it.
+def _bond(match: Match) -> int:
+    """Whether its two may meet again where former pairs may: not while it runs, and never if it never began, or one of
+    them asked to leave it.
     """
-    return match.status != "ended" or match.confirmed_at is None or match.end_reason in ("rematch", "unfit")
+    if match.status != "ended":
+        return MATCHED
+    return APART if match.confirmed_at is None or match.end_reason in ("rematch", "unfit") else MET
 
 
 def _sides(match: Match) -> tuple[tuple[UUID, UUID], ...]:
