@@ -43,6 +43,13 @@ SELECT participant_id, organisation_id, since, reasons FROM waiting
 WHERE program_id = $1 AND ($2::timestamptz IS NULL OR (since, participant_id) > ($2, $3::uuid))
 ORDER BY since, participant_id LIMIT $4;
 
+-- name: waits_lately
+-- The latest waits that ended with a match that began, and those that go on.
+(SELECT waiting_since AS since, confirmed_at AS until, true AS matched FROM match
+ WHERE program_id = $1 AND confirmed_at IS NOT NULL ORDER BY confirmed_at DESC LIMIT 500)
+UNION ALL
+(SELECT since, $2::timestamptz, false FROM waiting WHERE program_id = $1 ORDER BY since DESC LIMIT 500);
+
 -- name: list_matches
 SELECT * FROM match
 WHERE program_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::uuid IS NULL OR match_id > $3)

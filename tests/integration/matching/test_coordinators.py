@@ -22,6 +22,7 @@ from tests.integration.matching.running import (
 from mentorstream_events.matches import MatchConfirmed, MatchEnded
 from mentorstream_events.registrations import EndMatch
 from mentorstream_events.values import Skill
+from mentorstream_runtime.database import transaction
 
 HERE = f"/v1/programs/{PROGRAM}"
 
@@ -219,3 +220,30 @@ async def test_the_description_names_every_route(service: MatchingService) -> No
     operation = document["paths"]["/v1/programs"]["get"]
     assert operation["security"] == [{"HTTPBearer": []}]
     assert set(operation["responses"]) >= {"200", "401", "404", "429"}
+
+
+async def test_how_much_longer_is_told_where_the_past_tells_it(service: MatchingService) -> None:
+    await service.send(configured(), mentee("jon", languages=("de",)))
+    owner, other = await caller(service, ALPHA, "viewer"), await caller(service, BETA, "viewer")
+    (alone,) = (await owner.get(f"{HERE}/waitlist")).json()["items"]
+    assert alone["estimate"] is None
+    async with transaction(service.process.runtime.pool) as connection:
+        for number in range(120):  # a wait of 1 to 12 days each, over and over
+            since = START - timedelta(days=130 - number)
+            await connection.execute(
+                "INSERT INTO match (match_id, program_id, mentor_id, mentor_person_id, mentor_organisation_id,"
+                " mentee_id, mentee_person_id, mentee_organisation_id, status, slot, capacity, score, facets, shared,"
+                " policy_version, waiting_since, proposed_at, confirmed_at, ends_at, ended_at, end_reason)"
+                " SELECT gen_random_uuid(), $1, gen_random_uuid(), gen_random_uuid(), $2, gen_random_uuid(),"
+                " gen_random_uuid(), $2, 'ended', 0, 1, 0, '{}', '{}', 1, $3, $4, $4, $4, $4, 'withdrawn'",
+                PROGRAM,
+                ALPHA,
+                since,
+                since + timedelta(days=1 + number * 7 % 12),
+            )
+    (told,) = (await owner.get(f"{HERE}/waitlist")).json()["items"]
+    found = told["estimate"]
+    assert 0 < found["low"] <= found["median"] <= found["high"] <= 12
+    assert found["tested"] >= 20
+    (hidden,) = (await other.get(f"{HERE}/waitlist")).json()["items"]
+    assert hidden["estimate"] is None

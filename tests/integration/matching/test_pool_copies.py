@@ -27,4 +27,3 @@ async def test_many_who_look_take_one_connection_and_read_a_pool_once(service: M
         assert len(set(await asyncio.gather(*looks))) == 1
     finally:
         await blocker.close()
-        await copies.close()

@@ -7,19 +7,21 @@ participants by ids.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
+from matching.domain.engine.waiting import Estimate, Wait, estimate
 from matching.domain.values import Match, Policy, Reason
 from mentorstream_runtime.database import organisation_scope
 
 from .postgres import match_of
+from .threads import in_a_thread
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection, Pool
@@ -135,6 +137,26 @@ class Coordination:
             )
             for row in rows
         ]
+
+    async def estimates(
+        self, organisation_id: UUID, program: SeenProgram, waited_days: Collection[int]
+    ) -> Mapping[int, Estimate]:
+        """How much longer those may wait who have waited so many days, where such estimates proved right before."""
+        if not waited_days:
+            return {}
+        async with organisation_scope(self._pool, organisation_id) as connection:
+            rows = await connection.fetch(self._queries["waits_lately"], program.program_id, program.now)
+
+        def days(instant: datetime) -> float:
+            return (instant - program.now) / timedelta(days=1)
+
+        waits = [Wait(days(row["since"]), days(row["until"]), row["matched"]) for row in rows]
+
+        def ask() -> dict[int, Estimate]:
+            found = {waited: estimate(waits, 0.0, float(waited)) for waited in sorted(set(waited_days))}
+            return {waited: each for waited, each in found.items() if each is not None}
+
+        return await in_a_thread(ask)
 
     async def matches(
         self, organisation_id: UUID, program_id: UUID, status: str | None, after: UUID | None, limit: int

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from matching.adapters.coordinated_rounds import Draft, Edit, SeenRound
 from matching.adapters.coordination import Glance, SeenProgram, SeenWaiting
+from matching.domain.engine.waiting import Estimate
 from matching.domain.explaining import Candidate, Why, WhyNot, WhyNotInRound
 from matching.domain.rounding import Solution
 from matching.domain.score import SCALE
@@ -77,13 +78,17 @@ class ReasonAnswer:
 
 @dataclass(frozen=True, slots=True)
 class WaitingAnswer:
-    """Somebody who waits, for how many days by the program's time, and why."""
+    """Somebody who waits, for how many days by the program's time, and why.
+
+    `estimate`: days still to wait; null where such estimates have not proved right in this program.
+    """
 
     participant_id: UUID
     organisation_id: UUID
     since: datetime
     days: int
     reasons: list[ReasonAnswer]
+    estimate: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,14 +321,20 @@ def reason_answers(reasons: Iterable[Reason]) -> list[ReasonAnswer]:
     return [ReasonAnswer(reason.rule, reason.removed, rule_words(reason.rule)) for reason in reasons]
 
 
-def waiting_answer(entry: SeenWaiting, now: datetime) -> WaitingAnswer:
+def days_waited(entry: SeenWaiting, now: datetime) -> int:
+    """Whole days, by the program's time."""
+    return max(0, (now - entry.since) // _DAY)
+
+
+def waiting_answer(entry: SeenWaiting, now: datetime, estimates: Mapping[int, Estimate]) -> WaitingAnswer:
     """Somebody who waits."""
     return WaitingAnswer(
         entry.participant_id,
         entry.organisation_id,
         entry.since,
-        max(0, (now - entry.since) // _DAY),
+        days_waited(entry, now),
         reason_answers(entry.reasons),
+        estimates.get(days_waited(entry, now)),
     )
 
 

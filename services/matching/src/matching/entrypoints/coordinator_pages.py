@@ -126,6 +126,9 @@ class CoordinatorPages:
                 "organisation": self._organisation(visit, each.organisation_id),
                 "days": each.days,
                 "reasons": each.reasons,
+                "still": ""
+                if each.estimate is None
+                else f"{each.estimate.low:.0f} to {each.estimate.high:.0f} more, as waits went here so far",
             }
             for each in entries
         ]

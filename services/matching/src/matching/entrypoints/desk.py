@@ -137,7 +137,10 @@ class Desk:
         """Who waits, longest first."""
         program = await self.program(who, program_id)
         waiting = await self._reads.waiting(who.organisation_id, program_id, after, limit)
-        return [answers.waiting_answer(each, program.now) for each in waiting]
+        waited = [answers.days_waited(each, program.now) for each in waiting]
+        # Of all who wait or waited, so for the owner only: of a few people's waits nothing can be told.
+        estimates = await self._reads.estimates(who.organisation_id, program, waited) if program.owned else {}
+        return [answers.waiting_answer(each, program.now, estimates) for each in waiting]
 
     async def matches(
         self, who: Coordinator, program_id: UUID, status: str | None, after: UUID | None, limit: int
