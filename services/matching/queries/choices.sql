@@ -14,6 +14,11 @@ SELECT program.*,
        live.asked,
        live.matched,
        coalesce(choice.number, 0) AS done,
+       -- A list from before this wait was not in vain.
+       EXISTS (SELECT FROM waiting
+               WHERE waiting.program_id = participant.program_id
+                 AND waiting.participant_id = participant.participant_id
+                 AND waiting.since <= choice.decided_at) AS in_vain,
        choice_asked.mentors AS chosen
 FROM participant
 JOIN program USING (program_id)

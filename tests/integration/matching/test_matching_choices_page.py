@@ -29,6 +29,7 @@ from mentorstream_events.registrations import (
     ParticipantWithdrawn,
     ProposalAccepted,
     ProposalDeclined,
+    RematchRequested,
     RequestMentors,
 )
 from mentorstream_events.values import Skill
@@ -185,6 +186,21 @@ async def test_there_is_nothing_to_choose_with_a_match_or_after_leaving_or_in_ot
     await service.send(mentee("zoe", languages=("fi",)), configured(matching="on_arrival", version=2))
     zoe = choice_path(service, subject_id=participant_id("zoe"), person_id=person_id("zoe"))
     assert (await service.client.get(zoe)).status_code == 410
+
+
+async def test_who_wants_another_match_is_not_told_that_a_list_was_in_vain(service: MatchingService) -> None:
+    path = await begin(service)
+    await service.send(
+        RequestMentors(program_id=PROGRAM, participant_id=participant_id("ines"), mentor_ids=(participant_id("omar"),))
+    )
+    (proposal,) = await service.events(MatchProposed)
+    await service.move_clock(START + timedelta(days=1))
+    await service.send(
+        ProposalAccepted(program_id=PROGRAM, match_id=proposal.match_id),
+        RematchRequested(program_id=PROGRAM, participant_id=participant_id("ines"), match_id=proposal.match_id),
+    )
+    page = await service.client.get(path)
+    assert (page.status_code, "You can choose again" in page.text) == (200, False)
 
 
 async def test_a_list_of_who_was_leaving_closes_nothing_when_they_come_back(service: MatchingService) -> None:

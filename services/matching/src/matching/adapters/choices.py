@@ -38,8 +38,8 @@ _PORTION: Final = 1_000
 class Chooser:
     """A mentee before their page, at `now`.
 
-    `program` is its row. `done` counts their lists; `chosen` is the one that was handed in and not decided on yet.
-    `here`: they are still in the program. `waits`: nobody is asked for them, and they may choose. `asked`: mentors who
+    `program` is its row. `done` counts their lists, `in_vain` says that the last one was used up, `chosen` is the one that
+    was handed in and not decided on yet. `here`: they are still in the program. `waits`: nobody is asked for them, and they may choose. `asked`: mentors who
     have not answered yet.
     """
 
@@ -55,6 +55,7 @@ class Chooser:
     asked: int
     matched: bool
     done: int
+    in_vain: bool
     chosen: tuple[UUID, ...] | None
 
 
@@ -96,6 +97,7 @@ class Choices:
             asked=row["asked"],
             matched=row["matched"],
             done=row["done"],
+            in_vain=row["in_vain"],
             chosen=None if row["chosen"] is None else tuple(row["chosen"]),
         )
 

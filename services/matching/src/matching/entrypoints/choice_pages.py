@@ -115,7 +115,7 @@ class ChoicePages:
             status=422 if errors else 200,
             title="Choose who should mentor you",
             program=chooser.title,
-            again=chooser.done > 0,
+            again=chooser.in_vain,
             at_once=chooser.policy.requests_at_once,
             days=chooser.policy.proposal_days,
             candidates=[_shown(number, each) for number, each in enumerate(candidates, 1)],
