@@ -38,9 +38,9 @@ _PORTION: Final = 1_000
 class Chooser:
     """A mentee before their page, at `now`.
 
-    `program` is its row. `done` counts their lists, `in_vain` says that the last one was used up, `chosen` is the one that
-    was handed in and not decided on yet. `here`: they are still in the program. `waits`: nobody is asked for them, and they may choose. `asked`: mentors who
-    have not answered yet.
+    `program` is its row. `done` counts their lists, `in_vain` says that the last one was used up, `chosen` is the one
+    that was handed in and not decided on yet. `here`: they are still in the program. `waits`: nobody is asked for
+    them, and they may choose. `asked`: mentors who have not answered yet.
     """
 
     program: asyncpg.Record
