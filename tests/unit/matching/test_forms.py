@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tests.unit.matching.builders import (
     Story,
@@ -19,14 +20,15 @@ from tests.unit.matching.builders import (
 
 from matching.domain import arrivals, search
 from matching.domain.pool import Pool
-from matching.domain.score import FACETS, SCALE
+from matching.domain.score import FACETS, SCALE, facet_points
 from matching.domain.step import Step
-from matching.domain.values import Confirmed, Decision, Ended, Participant, Terms, Waitlisted
+from matching.domain.values import Confirmed, Decision, Ended, Participant, Terms, Waitlisted, Weights
 from matching.handlers.decisions import tell
 from mentorstream_events import Value
 from mentorstream_events.matches import MatchChanged, MatchConfirmed, MatchEnded, MatchProposed, ParticipantWaitlisted
 from mentorstream_runtime.outbox import Cause
 
+NO_WEIGHTS = [name for name in FACETS if name != "seniority"]
 CIRCLE = match_id(ident(1), ident(1))
 
 
@@ -248,3 +250,30 @@ class TestPartners:
             pool.matches_of_mentee(ident(n)) for n in range(1, 6)
         ]
         assert [again.free_places(ident(n)) for n in range(1, 6)] == [pool.free_places(ident(n)) for n in range(1, 6)]
+
+
+class TestReverse:
+    @pytest.mark.parametrize("kind", ["formal", "reverse"])
+    def test_seniority_looks_the_other_way_round_and_gaps_mean_the_same(self, kind: str) -> None:
+        """A mentor three steps above is best; in reverse mentoring, one three steps below."""
+        reverse = kind == "reverse"
+        for gap in ({}, {"seniority_gap_minimum": -3, "seniority_gap_maximum": -3}):
+            story = story_of(
+                kind, reverse=reverse, weights=Weights(**dict.fromkeys(NO_WEIGHTS, 0.0), seniority=1.0), **gap
+            )
+            story.join(mentor(1, seniority=8))
+            story.join(mentor(2, seniority=2))
+            [confirmed] = story.join(mentee(3, seniority=5))
+            assert isinstance(confirmed, Confirmed)
+            assert confirmed.match.mentor.participant_id == ident(2 if reverse or gap else 1)
+            assert confirmed.match.score == (0.0 if gap and not reverse else 1.0)
+            rows = (np.array([story.pool.facts.row_of[ident(number)]]) for number in (1, 3))
+            points = facet_points(story.pool.facts, story.pool.program.policy.weights, *rows)
+            assert points.sum() == (0 if reverse else SCALE)
+
+    def test_a_program_that_becomes_reverse_looks_anew(self) -> None:
+        story = story_of("formal")
+        put(story.pool, mentor(1, seniority=8), mentee(2, seniority=5))
+        story.pool.configure(replace(story.pool.program, kind="reverse"))
+        seniority = story.pool.facts.seniority[story.pool.rows([ident(1), ident(2)])]
+        assert seniority.tolist() == [3, 6]

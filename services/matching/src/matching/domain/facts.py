@@ -36,6 +36,7 @@ _NO_MANAGERS: Final = (NOBODY,) * MANAGERS
 _FIRST_ROWS: Final = 32
 _FIRST_WIDTHS: Final = (1, 1, 1, 1, 1, 4, 4)  # words for each set of tags, then for levels offered and wanted
 _LOW_WORD: Final = 0xFFFF_FFFF_FFFF_FFFF
+_FROM_ABOVE: Final = (0, *range(10, 0, -1))  # of seniorities 1 to 10; what is not known stays so
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -208,9 +209,14 @@ class RowList:
 
 
 class Facts:
-    """Everybody's facts. A row is given back when its participant leaves."""
+    """Everybody's facts. A row is given back when its participant leaves.
 
-    def __init__(self) -> None:
+    In a `reverse` program seniority is counted from the top: then all that looks at how far a mentor is above a mentee
+    sees how far they are below.
+    """
+
+    def __init__(self, *, reverse: bool = False) -> None:
+        self.reverse = reverse
         self.row_of: dict[UUID, int] = {}
         self.ids: list[UUID | None] = []
         self._given_back: list[int] = []
@@ -268,7 +274,7 @@ class Facts:
             self._organisations[participant.organisation_id],
             self._styles.optional(profile.style),
             self._industries.optional(profile.industry),
-            profile.seniority,
+            _FROM_ABOVE[profile.seniority] if self.reverse else profile.seniority,
             sum(offers),
             sum(wants),
             offset,

@@ -52,7 +52,7 @@ class Pool:
     def __init__(self, program: Program, now: datetime) -> None:
         self.program = program
         self.now = now
-        self.facts = Facts()
+        self.facts = Facts(reverse=program.kind == "reverse")
         self.participants: dict[UUID, Participant] = {}
         self.left: dict[UUID, UUID] = {}  # who left, and of which organisation they were
         self.matches: dict[UUID, Match] = {}
@@ -142,6 +142,10 @@ class Pool:
         self.changes.program = True
         if program.policy.vocabulary != before.policy.vocabulary:
             self._speak()
+        if (program.kind == "reverse") != self.facts.reverse:
+            self.facts.reverse = not self.facts.reverse
+            for participant in self.participants.values():
+                self.facts.put(participant, *self._hours(participant))
 
     def put_vocabulary(self, own: OwnVocabulary) -> None:
         """Replace the program's own vocabulary."""

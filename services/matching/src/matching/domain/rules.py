@@ -120,9 +120,13 @@ def capacity(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask
 
 
 def gap_limits(policy: Policy) -> tuple[int, int]:
-    """The least and the most steps that a mentor is above a mentee; seniorities are 1 to 10, so 10 is no limit."""
+    """The least and the most steps that a mentor is above a mentee; seniorities are 1 to 10, so 10 is no limit.
+
+    In a reverse program facts count seniority from the top, and with it the limits turn round.
+    """
     least, most = policy.seniority_gap_minimum, policy.seniority_gap_maximum
-    return -_WIDEST_GAP if least is None else least, _WIDEST_GAP if most is None else most
+    low, high = -_WIDEST_GAP if least is None else least, _WIDEST_GAP if most is None else most
+    return (-high, -low) if policy.reverse else (low, high)
 
 
 def _holding(facts: Facts, wanted: tuple[str, ...], rows: Rows) -> Mask:

@@ -161,7 +161,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How a program matches. `version` is recorded with every decision."""
+    """How a program matches. `version` is recorded with every decision. `reverse` comes of the program's kind."""
 
     version: int = 1
     matching: Matching = "on_arrival"
@@ -187,6 +187,7 @@ class Policy:
     mentee_credentials: tuple[str, ...] = ()
     rematch_former: bool = False
     vocabulary: Literal["exact", "starter", "own"] = "starter"
+    reverse: bool = False
     weights: Weights = field(default_factory=Weights)
 
     @property

@@ -7,6 +7,7 @@ domain's default.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar, cast
@@ -39,7 +40,7 @@ def program_of(data: ProgramConfigured) -> Program:
         organisations=tuple(sorted(set(data.organisations))),
         title=data.title,
         kind=data.kind,
-        policy=_same(data.policy, Policy),
+        policy=replace(_same(data.policy, Policy), reverse=data.kind == "reverse"),
         terms=_same(data.terms, Terms),
     )
 
