@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.matching.builders import ident, mentee, mentor, participant, pool_of, skills
+from tests.unit.matching.builders import NOW, Story, ident, match_id, mentee, mentor, participant, pool_of, skills
 
-from matching.domain import forms, peers
+from matching.domain import forms, peers, round_steps
 from matching.domain.engine.certificate import verify
 from matching.domain.engine.market import NOBODY, from_dense
 from matching.domain.pool import Pool
-from matching.domain.values import Policy
+from matching.domain.rounding import Solution, snapshot_of, solve
+from matching.domain.values import Confirmed, Decision, Policy, Round
 
 SOME = ("sql", "law", "tax", "art", "ict")
 
@@ -90,3 +91,109 @@ def test_places_of_circles_are_bounded_by_the_policy_and_by_the_mentors_capacity
     rows = pool.rows([ident(1), ident(2), ident(3)])
     places, least = forms.circle_places(pool.facts, Policy(circle_minimum=3, circle_maximum=6), rows)
     assert (places.tolist(), least.tolist()) == ([6, 2, 1], [3, 3, 1])
+
+
+def asked(story: Story) -> tuple[Round, Solution]:
+    """A round of the pool as it is, solved."""
+    snapshot = snapshot_of(story.pool, 7)
+    round_ = Round(
+        round_id=ident(99),
+        asked_by="coordinator",
+        objective="total",
+        policy_version=1,
+        seed=7,
+        requested_at=story.time,
+        participants=len(snapshot.seekers),
+        input_digest="input",
+    )
+    round_steps.asked(story.pool, round_)
+    return round_, solve(snapshot)
+
+
+def applied(story: Story, round_: Round, solution: Solution) -> list[Decision]:
+    return round_steps.solved(story.pool, story.time, match_id, round_, solution, "result")
+
+
+def begun(story: Story) -> dict[int, list[int]]:
+    """Who mentors whom, by participants' numbers."""
+    found: dict[int, list[int]] = {}
+    for match in sorted(story.pool.matches.values(), key=lambda match: match.mentee.participant_id):
+        found.setdefault(match.mentor.participant_id.int, []).append(match.mentee.participant_id.int)
+    return found
+
+
+def group_story(**policy: object) -> Story:
+    story = Story(matching="rounds", circle_minimum=3, circle_maximum=4, **policy)
+    story.pool.configure(replace(story.pool.program, kind="group"))
+    return story
+
+
+def test_a_round_makes_circles_and_the_next_one_fills_them_up() -> None:
+    story = group_story()
+    for number in (1, 2):
+        story.join(mentor(number, capacity=9))
+    for number in range(11, 16):
+        story.join(mentee(number))
+    decisions = applied(story, *asked(story))
+    assert sum(isinstance(each, Confirmed) for each in decisions) == 4
+    [(leader, members)] = begun(story).items()
+    assert len(members) == 4
+    assert len({match.circle_id for match in story.pool.matches.values()}) == 1
+    [waiting] = story.pool.waiting.values()
+    assert [each.rule for each in waiting.reasons] == ["awaits_circle"]
+    # One leaves: the circle goes on, and takes the one who waits at the next round, however few that are.
+    story.withdraw(members[0])
+    applied(story, *asked(story))
+    assert begun(story) == {leader: [*members[1:], waiting.participant_id.int]}
+    assert len({match.circle_id for match in story.pool.matches.values()}) == 1
+
+
+def test_a_circle_that_lost_too_many_before_it_began_does_not_begin() -> None:
+    story = group_story()
+    story.join(mentor(1, capacity=9))
+    for number in (11, 12, 13):
+        story.join(mentee(number))
+    round_, solution = asked(story)
+    assert len(solution.pairs) == 3
+    story.withdraw(12)
+    applied(story, round_, solution)
+    assert begun(story) == {}
+    assert {each.participant_id.int: [r.rule for r in each.reasons] for each in story.pool.waiting.values()} == {
+        11: ["awaits_circle"],
+        13: ["awaits_circle"],
+    }
+
+
+def test_circles_that_are_proposed_are_left_alone_by_the_next_round() -> None:
+    story = group_story(mentor_consent=True)
+    story.join(mentor(1, capacity=3))
+    for number in (11, 12, 13, 14):
+        story.join(mentee(number))
+    applied(story, *asked(story))
+    before = begun(story)
+    assert len(before[1]) == 3
+    assert {match.status for match in story.pool.matches.values()} == {"proposed"}
+    applied(story, *asked(story))
+    assert begun(story) == before
+
+
+def test_a_round_pairs_peers_and_tells_each_pair_once() -> None:
+    story = Story(matching="rounds")
+    story.pool.configure(replace(story.pool.program, kind="peer"))
+    for number in range(1, 6):
+        story.join(participant(number, roles=("mentor", "mentee"), capacity=1))
+    assert story.pool.matches == {}
+    round_, solution = asked(story)
+    assert solve(snapshot_of(story.pool, 7)).pairs == solution.pairs
+    assert (len(solution.pairs), solution.figures.matched, solution.figures.value <= solution.figures.upper_bound) == (
+        2,
+        4,
+        True,
+    )
+    assert sum(pair.score for pair in solution.pairs) == pytest.approx(solution.figures.value, abs=1e-5)
+    decisions = applied(story, round_, solution)
+    assert sum(isinstance(each, Confirmed) for each in decisions) == 2
+    [waiting] = story.pool.waiting.values()
+    assert [each.rule for each in waiting.reasons] == ["better_used_elsewhere"]
+    assert all(match.partners for match in story.pool.matches.values())
+    assert story.pool.now >= NOW

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from . import peers, search
 from .pool import Pool
 from .rounding import Solution
 from .step import NewMatchId, Step
-from .values import Decision, Match, Round, RoundStatus
+from .values import Decision, Match, Reason, Round, RoundStatus
 
 Pair: TypeAlias = tuple[UUID, UUID]  # mentor, mentee
+_AWAITS_CIRCLE: Final = (Reason(rule="awaits_circle", removed=0),)
 
 
 def may_run(pool: Pool) -> bool:
@@ -119,7 +120,11 @@ def _apply(
             moved[mentee_id] = match
     for match in moved.values():
         step.end(match, "unfit")
-    dropped = 0
+    small = _too_small(pool, wanted, moved, chosen) if pool.program.kind == "group" else {}
+    dropped = len(small)
+    for mentee_id, waits_since in small.items():
+        del wanted[mentee_id]
+        step.wait(mentee_id, waits_since, _AWAITS_CIRCLE)
     for mentee_id, mentor_id in wanted.items():
         live = pool.matches_of_mentee(mentee_id)
         if live:
@@ -143,6 +148,23 @@ def _apply(
 def _may_take(pool: Pool, mentor_id: UUID) -> bool:
     """Whether they have a place. Of partners each has one, and is the other's mentee in it."""
     return pool.has_place(mentor_id) and not (pool.program.kind == "peer" and pool.matches_of_mentee(mentor_id))
+
+
+def _too_small(
+    pool: Pool, wanted: dict[UUID, UUID], moved: dict[UUID, Match], chosen: Collection[UUID]
+) -> dict[UUID, datetime]:
+    """Mentees of circles that would begin with too few by now, with since when they wait."""
+    together: dict[UUID, dict[UUID, datetime]] = {}
+    for mentee_id, mentor_id in wanted.items():
+        since = _since(pool, moved, mentee_id, chosen)
+        if since is not None and not pool.matches_of_mentee(mentee_id) and _fit(pool, mentor_id, mentee_id) is not None:
+            together.setdefault(mentor_id, {})[mentee_id] = since
+    found: dict[UUID, datetime] = {}
+    for mentor_id, mentees in together.items():
+        places = pool.free_places(mentor_id)
+        if pool.circle_of(mentor_id) is None and min(len(mentees), places) < pool.program.policy.circle_minimum:
+            found |= mentees
+    return found
 
 
 def _since(pool: Pool, moved: dict[UUID, Match], mentee_id: UUID, chosen: Collection[UUID]) -> datetime | None:

@@ -107,7 +107,8 @@ def snapshot_of(pool: Pool, seed: int) -> Snapshot:
     }
     seekers = {entry.participant_id: entry.since for entry in pool.waiting.values()}
     seekers |= {mentee_id: match.waiting_since for mentee_id, match in proposals.items()}
-    wanted = sorted(each for each, known in participants.items() if known.is_mentor or each in seekers)
+    peer = pool.program.kind == "peer"  # those who have a partner take no part
+    wanted = sorted(each for each, known in participants.items() if each in seekers or (known.is_mentor and not peer))
     people = tuple(participants[each] for each in wanted)
     running: dict[UUID, int] = {}
     for match in pool.matches.values():
@@ -163,8 +164,9 @@ def solve(snapshot: Snapshot, interrupted: Callable[[], bool] = lambda: False) -
     mentors = np.array([row for row in facts.mentors() if facts.free[row] > 0], np.intp)
     mentees = pool.rows([each.participant_id for each in snapshot.seekers])
     if snapshot.program.kind == "peer":
-        market = forms.peer_market(pool, mentees, _mixed(snapshot.seed), CANDIDATES)
-        return _told(pool, snapshot, forms.partners(market, epsilon=EPSILON), market, mentees, mentees)
+        people = mentees[facts.free[mentees] > 0]  # who pauses waits
+        market = forms.peer_market(pool, people, _mixed(snapshot.seed), CANDIDATES)
+        return _told(pool, snapshot, forms.partners(market, epsilon=EPSILON), market, people, people)
     if snapshot.program.kind == "group":
         places, least = forms.circle_places(facts, policy, mentors)
         market = replace(_market(pool, snapshot, mentors, mentees, interrupted), capacity=places, place_cost=None)
