@@ -30,6 +30,8 @@ FAULTY: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "a most below the usual least": ({"matching": "review", "circle_maximum": 2}, "group", ["circle_maximum"]),
     "groups on arrival": ({}, "group", ["matching"]),
     "peers on request": ({"matching": "on_request"}, "peer", ["matching"]),
+    "one peer asked": ({"mentor_consent": True}, "peer", ["mentor_consent"]),
+    "stable circles": ({"matching": "rounds", "objective": "stability"}, "group", ["objective"]),
     "gaps upside down": (
         {"seniority_gap_minimum": 3, "seniority_gap_maximum": -1},
         "formal",
@@ -41,6 +43,8 @@ SOUND: dict[str, tuple[dict[str, Any], str]] = {
     "rounds": ({"matching": "rounds", "round_every_days": 14, "objective": "fairness"}, "formal"),
     "no clock, said aloud": ({"matching": "on_arrival", "round_every_days": None}, "formal"),
     "a group": ({"matching": "review", "circle_minimum": 4, "circle_maximum": 4}, "group"),
+    "peers": ({}, "peer"),
+    "peers in rounds": ({"matching": "rounds", "objective": "total"}, "peer"),
     "on request": ({"matching": "on_request", "requests_limit": 5, "requests_at_once": 2}, "formal"),
     "one gap": ({"seniority_gap_minimum": 2}, "formal"),
 }

@@ -49,6 +49,10 @@ def policy_faults(policy: Mapping[str, Any], kind: str, given: Mapping[str, Any]
         )
     if kind == "peer" and matching == "on_request":
         yield Violation(f"{pointer}/matching", "peers are not chosen; a program of kind peer needs another way")
+    if kind == "peer" and policy["mentor_consent"]:
+        yield Violation(f"{pointer}/mentor_consent", "asks one of two; in a program of kind peer nobody mentors alone")
+    if kind in ("group", "peer") and matching in _IN_ROUNDS and policy["objective"] != "total":
+        yield Violation(f"{pointer}/objective", f"rounds of a program of kind {kind} are for the total only")
     for low, high in _AT_MOST:
         least, most = policy[low], policy[high]
         if least is not None and most is not None and least > most:

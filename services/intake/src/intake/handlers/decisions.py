@@ -50,6 +50,8 @@ from .facts import (
 from .naming import owner_and_reference
 
 _TITLE = "The request does not fit what is known"
+# Kinds whose matches are of another form; a program keeps to one.
+_FORMS = frozenset({"group", "peer"})
 
 
 class Facts:
@@ -99,6 +101,9 @@ def _(request: ConfigureProgram, book: Book, facts: Facts, organisations: Mappin
         detail = f"there is no organisation {name!r}; expected short names of organisations in this network"
         raise refuse("invalid", _TITLE, f"/open_to/{index}", detail)
     before = book.program(owner, reference)
+    if before is not None and before.kind != request.kind and {before.kind, request.kind} & _FORMS:
+        detail = f"the program is of kind {before.kind}; its people are matched otherwise than in one of {request.kind}"
+        raise refuse("invalid", _TITLE, "/kind", f"{detail}, so make a new program")
     program = Program(
         program_id=before.program_id if before else book.mint(),
         organisation_id=book.organisation.organisation_id,
@@ -300,6 +305,9 @@ def _check_roles(program: Program, roles: Sequence[str], named: str) -> None:
     faults = checks.role_faults(roles, program.roles, named, "/participant/roles")
     if faults:
         raise Refused("invalid", _TITLE, faults)
+    if program.kind == "peer" and len(set(roles)) < 2:
+        detail = f"in {named} people mentor each other; expected both mentor and mentee"
+        raise refuse("invalid", _TITLE, "/participant/roles", detail)
 
 
 def _check_manager(book: Book, reference: str, manager: str | UnsetType | None) -> None:
