@@ -245,7 +245,12 @@ class Network:
             "credentials": [],
             "blocks": [],
         }
+        # The dice are thrown for everybody alike, so that one program's people do not change all others.
+        if "common" in program:
+            drawn["availability"] = self._common_hours(person.zone, program)
         fixed = {name: value for name, value in said.items() if name in drawn}
+        if program["request"].get("kind") == "peer":
+            roles, fixed = ["mentor", "mentee"], {**fixed, "offers": offers, "wants": wants, "capacity": 1}
         self.entries[organisation].append(Entry(person=person, program=named, roles=roles, **{**drawn, **fixed}))
 
     def _hours(self, zone: str, program: Json, mentor: bool) -> list[str]:
@@ -267,6 +272,17 @@ class Network:
             if apart and sum(length for _, length in chosen) + minutes <= 12 * 60:
                 chosen.append((start, minutes))
         return [_interval(start, minutes) for start, minutes in sorted(chosen)]
+
+    def _common_hours(self, zone: str, program: Json) -> list[str]:
+        """The program's common hours in the person's own time: circles meet when all of them can."""
+        hours = []
+        for slot in program["common"]:
+            weekday, clock = slot.split()
+            start = WEEKDAYS.index(weekday) * DAY_MINUTES + int(clock[:2]) * 60 + int(clock[3:])
+            start += self.offsets[zone] - self.offsets[program["zone"]]
+            if 6 * 60 <= start % DAY_MINUTES <= 22 * 60:
+                hours.append(_interval(start % (7 * DAY_MINUTES), 120))
+        return hours
 
     def _own_hours(self) -> tuple[int, int]:
         """Two hours of a working day, for who can hardly make the program's."""
