@@ -1,16 +1,25 @@
-"""Partners on real servers: one for each person, whichever side they stand on, and the database has the last word."""
+"""Circles and partners on real servers: one match to others, one partner for each, the database has the last word."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
 import pytest
-from tests.integration.matching.running import PROGRAM, configured, mentor, participant_id, person_id
+from tests.integration.matching.running import PROGRAM, START, configured, mentee, mentor, participant_id, person_id
 
-from mentorstream_events.matches import MatchConfirmed, MatchEnded, ParticipantWaitlisted
-from mentorstream_events.registrations import ParticipantRegistered, ParticipantWithdrawn
+from mentorstream_events import derived_id
+from mentorstream_events.matches import (
+    MatchChanged,
+    MatchConfirmed,
+    MatchEnded,
+    MatchProposed,
+    ParticipantWaitlisted,
+)
+from mentorstream_events.registrations import EndMatch, ParticipantRegistered, ParticipantWithdrawn, RunRound
+from mentorstream_events.values import Terms
 
 if TYPE_CHECKING:
     from tests.integration.matching.running import MatchingService
@@ -35,9 +44,7 @@ async def test_peers_have_one_partner_each(service: MatchingService) -> None:
             "INSERT INTO partner SELECT program_id, participant_id, gen_random_uuid() FROM partner RETURNING match_id"
         )
 
-    await service.send(
-        ParticipantWithdrawn(program_id=PROGRAM, participant_id=participant_id("ada"), person_id=person_id("ada"))
-    )
+    await service.send(withdrawn("ada"))
     assert len(await service.events(MatchEnded)) == 1
     [_, again] = await service.events(MatchConfirmed)
     assert {again.mentor.participant_id, again.mentees[0].participant_id} == {
@@ -49,3 +56,64 @@ async def test_peers_have_one_partner_each(service: MatchingService) -> None:
         person_id("ada"),
         person_id("cyd"),
     }
+
+
+def withdrawn(name: str) -> ParticipantWithdrawn:
+    return ParticipantWithdrawn(program_id=PROGRAM, participant_id=participant_id(name), person_id=person_id(name))
+
+
+def run(name: str) -> RunRound:
+    return RunRound(program_id=PROGRAM, round_id=derived_id(name), asked_by="coordinator", seed=0)
+
+
+def names(match: MatchConfirmed | MatchChanged | MatchProposed) -> set[object]:
+    return {each.participant_id for each in match.mentees}
+
+
+async def circle(service: MatchingService, **policy: object) -> None:
+    """A round of a mentor and three mentees."""
+    program = configured(
+        matching="rounds",
+        circle_minimum=2,
+        circle_maximum=4,
+        terms=Terms(weeks=2),
+        **policy,
+    )
+    program = msgspec.structs.replace(program, kind="group")
+    await service.send(program, mentor("omar", capacity=4), *map(mentee, ("ada", "ben", "cyd")))
+    await service.send(run("first"))
+
+
+async def test_a_circle_begins_in_a_round_changes_and_ends_as_one_match(service: MatchingService) -> None:
+    await circle(service)
+    [confirmed] = await service.events(MatchConfirmed)
+    assert names(confirmed) == {participant_id(name) for name in ("ada", "ben", "cyd")}
+    rows = await service.rows("SELECT circle_id, slot FROM match ORDER BY slot")
+    assert [(row["circle_id"], row["slot"]) for row in rows] == [(confirmed.match_id, slot) for slot in range(3)]
+
+    await service.send(withdrawn("ada"), mentee("dan"))
+    await service.send(run("second"))
+    left, joined = await service.events(MatchChanged)
+    assert (left.reason, names(left)) == ("members", {participant_id("ben"), participant_id("cyd")})
+    assert (joined.match_id, names(joined)) == (
+        confirmed.match_id,
+        {participant_id(name) for name in ("ben", "cyd", "dan")},
+    )
+    # All of them end when the circle's weeks are over, asked for once.
+    await service.move_clock(START + timedelta(weeks=2))
+    assert len(await service.events(EndMatch, "registrations")) == 1
+    [ended] = await service.events(MatchEnded)
+    assert (ended.match_id, ended.reason, len(ended.mentee_person_ids)) == (confirmed.match_id, "term_over", 3)
+
+
+async def test_the_mentor_of_a_circle_answers_once_for_all(service: MatchingService) -> None:
+    await circle(service, mentor_consent=True)
+    [proposed] = await service.events(MatchProposed)
+    page = await service.client.get(service.path(proposed))
+    assert "the mentor of a circle of 3 mentees" in page.text
+    assert (await service.client.post(service.path(proposed), data={"answer": "accept"})).status_code == 200
+    again = await service.client.post(service.path(proposed), data={"answer": "decline"})
+    assert again.status_code == 409
+    await service.settle()
+    [confirmed] = await service.events(MatchConfirmed)
+    assert (confirmed.match_id, len(confirmed.mentees)) == (proposed.match_id, 3)

@@ -191,7 +191,9 @@ def test_mail_bounces_for_one_and_is_deferred_for_another(everybody: list[Regist
 
 
 def test_programs_are_of_several_kinds(programs: dict[str, dict[str, Any]]) -> None:
-    assert {"formal", "informal", "group", "peer", "reverse", "flash"} == {one.get("kind", "formal") for one in programs.values()}
+    assert {"formal", "informal", "group", "peer", "reverse", "flash"} == {
+        one.get("kind", "formal") for one in programs.values()
+    }
     assert sum(one.get("policy", {}).get("mentor_consent", False) for one in programs.values()) == 2
     assert programs["stclare-hospitals/clinical-supervision"]["policy"]["mentor_credentials"] == ["trained"]
     assert programs["stclare-hospitals/mentor-bench"]["roles"] == ["mentor"]

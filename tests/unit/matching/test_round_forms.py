@@ -140,7 +140,7 @@ def test_a_round_makes_circles_and_the_next_one_fills_them_up() -> None:
     assert len(members) == 4
     assert len({match.circle_id for match in story.pool.matches.values()}) == 1
     [waiting] = story.pool.waiting.values()
-    assert [each.rule for each in waiting.reasons] == ["awaits_circle"]
+    assert "awaits_circle" in {each.rule for each in waiting.reasons}
     # One leaves: the circle goes on, and takes the one who waits at the next round, however few that are.
     story.withdraw(members[0])
     applied(story, *asked(story))
