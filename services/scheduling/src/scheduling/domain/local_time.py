@@ -144,9 +144,14 @@ def to_local_set(zone: str, instants: int, start: int, length: int, local_start:
     for piece in pieces:
         whole = minutes_set(piece.end - piece.start)
         position = piece.start + piece.offset - local_start
-        bits |= ((instants >> (piece.start - start) & whole) << position) & ~covered
-        covered |= whole << position
+        bits |= _shifted(instants >> (piece.start - start) & whole, position) & ~covered
+        covered |= _shifted(whole, position)
     return bits
+
+
+def _shifted(minutes: int, by: int) -> int:
+    """A set moved on; what would come before its beginning is dropped: a clock may be turned back past midnight."""
+    return minutes << by if by >= 0 else minutes >> -by
 
 
 @lru_cache(maxsize=512)
