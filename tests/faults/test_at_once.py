@@ -64,6 +64,9 @@ async def test_two_programs_book_one_person_from_two_workers(
     drained = await run.drain()
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
+    second.point = ""  # from here on it freezes no more
+    second.thaw()
+    await run.offline(second.restart)
     assert waited, "no batch ever waited for another one's person"
     async with run.connection() as connection:
         matches = await connection.fetch(

@@ -53,11 +53,13 @@ class Repeater:
                     found += [(partition, each) for each in records if self._is_original(each)]
                 for partition in ends:
                     self._places[partition] = await consumer.position(partition)
-        copies = found * (_TIMES - 1)
-        self._random.shuffle(copies)
-        # Where only the last value stays, it has to be the newest: its owner mends that, which takes new numbers.
+        # Where only the last value stays, an old one behind a newer one would be mended by its owner, which takes new
+        # numbers: that is another fault (F17). Of these only the newest value of each key comes again.
         compacted = {self._prefix + topic.name for topic in TOPICS if topic.compacted}
-        copies += {each.key: (part, each) for part, each in found if part.topic in compacted}.values()
+        newest = {each.key: (part, each) for part, each in found if part.topic in compacted}
+        copies = [(part, each) for part, each in found if part.topic not in compacted] + list(newest.values())
+        copies *= _TIMES - 1
+        self._random.shuffle(copies)
         async with AIOKafkaProducer(bootstrap_servers=self._bootstrap, linger_ms=5) as producer:
             sent = [
                 await producer.send(

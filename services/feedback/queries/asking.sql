@@ -40,3 +40,6 @@ ON CONFLICT DO NOTHING
 INSERT INTO person (person_id)
 SELECT person_id FROM unnest($1::uuid[]) AS wanted (person_id) ORDER BY person_id
 ON CONFLICT (person_id) DO NOTHING
+
+-- name: erased_among
+SELECT person_id FROM person WHERE person_id = ANY ($1::uuid[]) AND erased

@@ -105,6 +105,13 @@ async def test_an_erased_person_can_answer_no_more(service: FeedbackService) -> 
     for request in (mentee, later):
         assert (await service.answer(request, **ANSWER)).status_code == 410
     assert await service.rows("SELECT FROM response") == []
+    # So an erasure that is read again, as a replay does, changes nothing.
+    assert (
+        await service.rows(
+            "SELECT FROM request WHERE person_id = $1 AND expires_at > meeting_ended_at", mentee.person_id
+        )
+        == []
+    )
 
 
 async def test_links_of_an_erased_person_show_nothing_any_more(service: FeedbackService) -> None:

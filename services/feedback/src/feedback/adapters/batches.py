@@ -117,9 +117,10 @@ class MeetingBatch:
             return
         persons = list({request.attendee.person_id for request in self._requests})
         await connection.execute(self._queries["add_persons"], persons)
+        erased = {row["person_id"] for row in await connection.fetch(self._queries["erased_among"], persons)}
         # A request that somebody else stored meanwhile violates its constraint: the batch is then decided again.
         await connection.copy_records_to_table(
-            "request", records=[_request_row(request) for request in self._requests], columns=_REQUEST_COLUMNS
+            "request", records=[_request_row(request, erased) for request in self._requests], columns=_REQUEST_COLUMNS
         )
 
 
@@ -148,7 +149,9 @@ class PeopleBatch:
         await connection.execute(self._queries["delete_texts_of_persons"], list(self._erased))
 
 
-def _request_row(request: FeedbackRequest) -> tuple[object, ...]:
+def _request_row(request: FeedbackRequest, erased: Collection[UUID]) -> tuple[object, ...]:
+    """Of somebody erased it is over at once: as an erasure that came later would leave it."""
+    expires_at = request.meeting_ended_at if request.attendee.person_id in erased else request.expires_at
     return (
         request.request_id,
         request.program_id,
@@ -161,5 +164,5 @@ def _request_row(request: FeedbackRequest) -> tuple[object, ...]:
         request.attendee.zone,
         request.meeting_started_at,
         request.meeting_ended_at,
-        request.expires_at,
+        expires_at,
     )
