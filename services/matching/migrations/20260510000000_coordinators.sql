@@ -75,6 +75,7 @@ CREATE TABLE coordinator_request (
     organisation_id uuid NOT NULL, -- the coordinator's
     key_lookup text NOT NULL,
     asked_at timestamptz NOT NULL,
+    request jsonb NOT NULL, -- as it was asked, to be asked again should it be lost before it was decided
     PRIMARY KEY (kind, subject_id, request_id)
 );
 SELECT protect('coordinator_request');

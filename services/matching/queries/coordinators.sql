@@ -71,8 +71,8 @@ LIMIT 2;
 
 -- name: ask_as_coordinator
 -- Returns a row the first time only: what was asked before is not asked again.
-INSERT INTO coordinator_request (program_id, kind, subject_id, request_id, organisation_id, key_lookup, asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO coordinator_request (program_id, kind, subject_id, request_id, organisation_id, key_lookup, asked_at, request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING
 RETURNING request_id;
 

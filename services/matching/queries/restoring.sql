@@ -44,3 +44,23 @@ SELECT due_at FROM round_asked
 WHERE program_id = $1
   AND NOT EXISTS (SELECT FROM round WHERE round.program_id = round_asked.program_id AND requested_at >= due_at)
 ORDER BY due_at DESC LIMIT 1;
+
+-- name: load_coordinators_asked
+-- What coordinators asked of `registrations` and was not decided: it may be lost. A round asked for before another one
+-- began was passed over. A list was decided on when its mentee's newest one was, at its own time or later.
+SELECT asked.kind, asked.request_id, asked.request FROM coordinator_request AS asked
+WHERE asked.program_id = $1
+  AND CASE asked.kind
+      WHEN 'end' THEN EXISTS (SELECT FROM match WHERE match_id = asked.subject_id AND status <> 'ended')
+                      OR EXISTS (SELECT FROM match WHERE circle_id = asked.subject_id AND status <> 'ended')
+      WHEN 'run' THEN NOT EXISTS (SELECT FROM round
+                                  WHERE round.program_id = $1
+                                    AND (round_id = asked.request_id OR requested_at >= asked.asked_at))
+      WHEN 'publish' THEN EXISTS (SELECT FROM round WHERE round_id = asked.subject_id AND status = 'drafted')
+      WHEN 'discard' THEN EXISTS (SELECT FROM round
+                                  WHERE round_id = asked.subject_id AND status IN ('requested', 'drafted'))
+      WHEN 'request_mentors' THEN NOT EXISTS (SELECT FROM choice
+                                              WHERE choice.program_id = $1 AND participant_id = asked.subject_id
+                                                AND decided_at >= asked.asked_at)
+      END
+ORDER BY asked.asked_at, asked.request_id;

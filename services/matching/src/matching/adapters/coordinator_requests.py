@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
+import msgspec
+
 from matching.adapters.requests import Write
 from mentorstream_events import Value
 from mentorstream_runtime.database import transaction
@@ -57,6 +59,7 @@ class CoordinatorRequests:
                 coordinator.organisation_id,
                 coordinator.lookup,
                 now,
+                msgspec.to_builtins(request),
             )
             if noted is None:
                 return False

@@ -6,27 +6,43 @@ After its database went back there is nothing to take over: it reads `registrati
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from matching.domain.pool import Pool, in_order
 from matching.domain.values import Confirmed, Decision, Ended, Proposed, Waitlisted
 from matching.handlers.decisions import tell
+from mentorstream_events import Value
 from mentorstream_events.registrations import (
+    DiscardRound,
     EndMatch,
     ExpireProposal,
     ProposalAccepted,
     ProposalDeclined,
+    PublishRound,
     RequestMentors,
     RoundSolved,
+    RunRound,
 )
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from mentorstream_runtime.restore import Restorer
 
+from .coordinator_requests import Kind
 from .postgres import StoredPools, match_of
 from .requests import clock_round
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
+
+
+_REQUESTS: Final[Mapping[Kind, type[Value]]] = {
+    "end": EndMatch,
+    "run": RunRound,
+    "publish": PublishRound,
+    "discard": DiscardRound,
+    "request_mentors": RequestMentors,
+}
 
 
 class PoolRestorer(Restorer):
@@ -77,6 +93,9 @@ class PoolRestorer(Restorer):
                 program_id=program_id, participant_id=row["participant_id"], mentor_ids=tuple(row["mentors"])
             )
             facts.append(emit(cause, chosen, time=pool.now, name=row["participant_id"]))
+        for row in await connection.fetch(self._queries["load_coordinators_asked"], program_id):
+            request = msgspec.convert(row["request"], _REQUESTS[row["kind"]])
+            facts.append(emit(cause, request, time=pool.now, name=f"{row['kind']}:{row['request_id']}"))
         return [*facts, *await self._rounds(connection, pool, cause)]
 
     async def _rounds(self, connection: Connection, pool: Pool, cause: Cause) -> list[Outgoing]:
