@@ -97,7 +97,8 @@ class PoolCopies:
         Raises Busy, and what `ask` raises.
         """
         async with self._place_in_line():
-            row = await self._pool.fetchrow(self._queries["answer_of_round"], program_id, round_id)
+            async with self._reading:
+                row = await self._pool.fetchrow(self._queries["answer_of_round"], program_id, round_id)
             if row is None:
                 return None
             return await self._in_thread(lambda: ask(unpack_answer(row["result"]), row["objective"]))
