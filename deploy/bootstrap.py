@@ -1,4 +1,4 @@
-"""Makes `.venv`: every package of requirements-dev.lock, checked by hash, and ours on top, editable.
+"""Makes `.venv`: every package of requirements-dev.lock, checked by hash, and ours on top, editable and compiled.
 
 Run by bootstrap.sh, with whatever Python the machine has: standard library only. A stamp holds the digest of all that
 the environment is made from, so a second run does nothing. uv does the installing; it is itself installed by pip into a
@@ -49,6 +49,10 @@ def main() -> None:
         _run("install the locked packages", *install, "--require-hashes", "-r", str(LOCK))
         editable = [part for package in packages for part in ("--editable", str(package))]
         _run("install Mentorstream's packages", *install, "--no-deps", "--no-build-isolation", *editable)
+        # Matching would do it at its first start, for longer than whoever starts it waits, and twice where two start.
+        _say("compiling the loops of matching (once, some twenty seconds)")
+        compiling = "from matching.domain.warming import compile_now; compile_now()"
+        _run("compile the loops of matching", str(ENVIRONMENT / "bin" / "python"), "-c", compiling)
         STAMP.write_text(wanted)
         _say(f"environment ready ({time.monotonic() - started:.0f} s)")
 
