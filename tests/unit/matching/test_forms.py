@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from tests.unit.matching.builders import (
     skills,
 )
 
-from matching.domain import arrivals, search
+from matching.domain import arrivals, peers, search
 from matching.domain.pool import Pool
 from matching.domain.score import FACETS, SCALE, facet_points
 from matching.domain.step import Step
@@ -210,6 +211,50 @@ class TestPartners:
         [confirmed] = [each for each in story.lines(p1=[7], p2=[8]) if isinstance(each, Confirmed)]
         assert {confirmed.match.mentor.participant_id.int, confirmed.match.mentee.participant_id.int} == {1, 2}
         assert list(story.pool.waiting) == [ident(3)]
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_the_compiled_look_is_that_of_rules_and_score(self, seed: int) -> None:
+        draw = random.Random(seed)
+        policy = {"same_boss_allowed": False, "minimum_score": draw.choice((0.0, 0.4)), "seniority_gap_maximum": 3}
+        story = story_of("peer", **policy)
+        for number in range(1, 40):
+            known = skills(**{name: draw.randint(1, 5) for name in draw.sample(("sql", "law", "art"), 2)})
+            wanted = skills(**{name: draw.randint(1, 5) for name in draw.sample(("sql", "law", "art"), 2)})
+            who = peer(number, offers=known, wants=wanted, seniority=draw.randint(0, 8))
+            who = replace(who, managers=(person(100 + draw.randint(0, 3)),), blocks=(person(draw.randint(1, 40)),))
+            story.pool.put_participant(replace(who, capacity=draw.choice((0, 1, 1))))
+        [entry] = [each.waiting for each in story.join(peer(50, languages=("fi",))) if isinstance(each, Waitlisted)]
+        for number in range(1, 40, 2):
+            story.pool.put_waiting(replace(entry, participant_id=ident(number)))
+        facts = story.pool.facts
+        for number in range(1, 40, 2):
+            row = facts.row_of[ident(number)]
+            others = np.array([other for other in facts.row_of.values() if other != row])
+            fits, worth = peers.points_of(story.pool, row, others)
+            waiting = {
+                int(others[fit]): int(w) for fit, w in zip(fits, worth, strict=True) if facts.waiting[others[fit]]
+            }
+            found = peers.look(story.pool, row)
+            best = max(waiting, key=lambda other: (waiting[other], -facts.id_at(other).int), default=None)
+            if best is None:
+                assert not isinstance(found, search.Fit)
+            else:
+                assert isinstance(found, search.Fit)
+                assert (found.mentor, found.total) == (best, waiting[best])
+            assert sum(each.removed for each in peers.why_no_partner(story.pool, row)) == len(others) - len(fits)
+
+    def test_of_very_many_only_the_first_look_again_in_one_event(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(peers, "_PAIRS_AT_ONCE", 12)  # three of four
+        story = story_of("peer", same_boss_allowed=False)
+        for number in (1, 2, 3, 4):
+            story.join(peer(number, managers=(person(9),)))
+        assert peers.looks_at_once(story.pool) == 3
+        policy = replace(story.pool.program.policy, minimum_score=0.99, same_boss_allowed=True)
+        program = replace(story.pool.program, policy=policy)
+        decided = arrivals.configure(story.pool, story.time, match_id, program)
+        assert [each.waiting.participant_id for each in decided if isinstance(each, Waitlisted)] == [
+            ident(number) for number in (1, 2, 3)
+        ]
 
     def test_others_are_told_of_partners(self) -> None:
         story = story_of("peer")

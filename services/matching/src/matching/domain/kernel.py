@@ -438,6 +438,122 @@ def find_mentees(
     return taken, told
 
 
+@_compiled
+def _peers_apart(table: Any, one: Any, other: Any, book: Any, blocked: Any, paired: Any) -> Any:
+    """The first rule about facts, in the order of `rules.RULES`, that two peers break one way round or the other.
+
+    `blocked` and `paired` are person codes kept from the first of them.
+    """
+    if table[one, MENTOR] == 0 or table[other, MENTOR] == 0:
+        return ROLE
+    if table[one, PERSON] == table[other, PERSON]:
+        return SAME
+    if not _right_organisations(table, one, other, book):
+        return ORGANISATION_RULE
+    if not (_mentor_holds(table, one, book) and _mentor_holds(table, other, book)):
+        return CREDENTIALS_RULE
+    if not (_mentee_holds(table, one, book) and _mentee_holds(table, other, book)):
+        return MENTEE_CREDENTIALS
+    if not _shares_language(table, one, other, book):
+        return LANGUAGE_RULE
+    if not _shares_time(table, one, other, book):
+        return TIME
+    if not (_right_gap(table, one, other, book) and _right_gap(table, other, one, book)):
+        return GAP
+    if _line_between(table, one, other, book):
+        return LINE
+    if _under_one_boss(table, one, other, book):
+        return BOSS
+    if _among(table[other, PERSON], blocked):
+        return BLOCK
+    return FORMER if _among(table[other, PERSON], paired) else OK
+
+
+@_compiled
+def _score_peers(table: Any, one: Any, other: Any, book: Any, points: Any, back: Any, wanted: Any, offered: Any) -> Any:
+    """Put into `points`, by facet, half of what the two are worth both ways round; returns their sum.
+
+    `wanted` and `offered`: the words of the first one's levels that are not 0. `back` is room to count in.
+    """
+    _score(table, other, one, book, points, wanted)
+    _score(table, one, other, book, back, offered)
+    total = 0
+    for facet in range(FACET_COUNT):
+        points[facet] = (points[facet] + back[facet]) // 2
+        total += points[facet]
+    return total
+
+
+@_compiled
+def _takes_part(table: Any, peer: Any) -> Any:
+    """Has no partner, and does not pause."""
+    return table[peer, LIVE] == 0 and table[peer, CAPACITY] > 0
+
+
+@_compiled
+def _look_at_peers(
+    table: Any,
+    rows: Any,
+    count: Any,
+    peer: Any,
+    book: Any,
+    blocked: Any,
+    paired: Any,
+    points: Any,
+    removed: Any,
+    waiting: Any,
+) -> Any:
+    best, least = -1, book[LEAST_POINTS]
+    best_total = least - 1
+    free = _takes_part(table, peer)
+    back = np.empty(FACET_COUNT, np.int64)
+    wanted = _words_wanted(table, peer, book)
+    offered = _words_in_use(table, peer, book[2 * OFFERS], book[2 * OFFERS + 1])
+    for place in range(count):
+        other = rows[place]
+        if other == peer or (table[other, WAITING] != 0) != waiting:
+            continue
+        broken = _peers_apart(table, peer, other, book, blocked, paired)
+        if broken == OK:
+            takes_part = free and _takes_part(table, other)
+            total = least
+            if least > 0 or takes_part:
+                total = _score_peers(table, peer, other, book, points, back, wanted, offered)
+            if total < least:
+                broken = MINIMUM
+            elif not takes_part:
+                broken = FULL
+            elif total > best_total or (
+                best >= 0 and total == best_total and _waits_before(table, other, best, total, best_total)
+            ):
+                best, best_total = other, total
+        if broken != OK:
+            removed[broken] += 1
+    if best >= 0:
+        _score_peers(table, peer, best, book, points, back, wanted, offered)
+    return best
+
+
+@_compiled
+def find_partner(
+    table: Any, rows: Any, count: Any, peer: Any, book: Any, blocked: Any, paired: Any, points: Any, removed: Any
+) -> Any:
+    """The row, of the first `count` waiting ones in `rows`, of who fits the peer best; OK (-1) where nobody does.
+
+    Of equally good ones who waits longest, then the lowest id. `points` then has the facets of the pair. To `removed`,
+    by place of the rule, is added how many of them each rule is the first to remove.
+    """
+    return _look_at_peers(table, rows, count, peer, book, blocked, paired, points, removed, True)
+
+
+@_compiled
+def count_partners(
+    table: Any, rows: Any, count: Any, peer: Any, book: Any, blocked: Any, paired: Any, points: Any, removed: Any
+) -> None:
+    """Add to `removed` how many each rule is the first to remove of those of the rows who do not wait."""
+    _look_at_peers(table, rows, count, peer, book, blocked, paired, points, removed, False)
+
+
 def compile_now() -> None:
     """Compile, or load from the cache, what a decision calls: before the first event, not in it."""
     table, rows, none = np.zeros((1, FIXED + REGIONS), np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)
@@ -445,5 +561,7 @@ def compile_now() -> None:
     find_mentor(table, rows, 0, 0, book, none, none, points)
     count_reasons(table, rows, 0, 0, book, none, none, points, np.zeros(RULE_COUNT, np.int64))
     find_mentees(table, rows, 0, 0, book, none, none, points, 0, rows, rows, rows)
+    for look in (find_partner, count_partners):
+        look(table, rows, 0, 0, book, none, none, points, np.zeros(RULE_COUNT, np.int64))
     score_pair(table, 0, 0, book, points)
     common_minutes(table, 0, 0)

@@ -1,54 +1,68 @@
 """Who fits whom where everybody mentors everybody: the best partner for one, and why nobody fits.
 
 Two peers may be partners if each may mentor the other. Their points are, by facet, the mean of both ways round, so that
-whoever of them asks finds the same. Partners are sought among those who wait: everybody else has one.
+whoever of them asks finds the same. Partners are sought among those who wait: everybody else has one. The loops over
+people are in `kernel`.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from .facts import Mask, Rows
+from . import kernel
+from .facts import Facts, Mask, Rows
 from .pool import Pool
 from .rules import RULES
-from .score import SCALE, facet_points
-from .search import Fit
+from .score import FACETS, SCALE, facet_points
+from .search import Fit, kept_from, rulebook
 from .values import Reason
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
+# Of two who meet at one look. Those of whom more wait do not all look again when the policy, or the clocks, change: an
+# event is decided within about a second. Whoever does not is found by those who do, and by whoever comes or changes.
+_PAIRS_AT_ONCE: Final = 4_000_000
 
-def best_partner(pool: Pool, row: int) -> Fit | None:
-    """The one of those who wait who fits best; of equally good ones who waits longest, then the lowest id."""
-    waiting = [entry for entry in pool.waiting.values() if pool.facts.row_of[entry.participant_id] != row]
-    if not waiting:
-        return None
-    others = pool.rows([entry.participant_id for entry in waiting])
-    points = points_with(pool, row, others)
-    allowed = _first_broken(pool, row, others, points) < 0
-    if not allowed.any():
-        return None
-    totals = np.where(allowed, points.sum(axis=0), -1)
-    entries = [waiting[index] for index in np.flatnonzero(totals == totals.max())]
-    best = pool.facts.row_of[min(entries, key=lambda entry: (entry.since, entry.participant_id)).participant_id]
-    return Fit(best, row, tuple(points[:, int(np.flatnonzero(others == best)[0])].tolist()))
+
+def look(pool: Pool, row: int) -> Fit | tuple[Reason, ...]:
+    """The one of those who wait who fits best; of equally good ones who waits longest, then the lowest id.
+
+    Where nobody fits: why not, as `why_no_partner` has it.
+    """
+    best, reasons = _look(pool, row)
+    return reasons if best is None else best
 
 
 def why_no_partner(pool: Pool, row: int) -> tuple[Reason, ...]:
     """For each rule how many of the others it was the first to remove; "capacity": who has a partner, or pauses."""
-    facts = pool.facts
-    others = np.array([other for other in sorted(facts.row_of.values()) if other != row], np.intp)
-    if not len(others):
-        return (Reason(rule="no_candidates", removed=0),)
-    broken = _first_broken(pool, row, others, points_with(pool, row, others))
-    counts = np.bincount(broken[broken >= 0], minlength=len(RULES))
-    return tuple(
-        Reason(rule=name, removed=count) for (name, _), count in zip(RULES, counts.tolist(), strict=True) if count
-    )
+    return _look(pool, row, reasons_only=True)[1]
+
+
+def _look(pool: Pool, row: int, *, reasons_only: bool = False) -> tuple[Fit | None, tuple[Reason, ...]]:
+    facts, waiting, mentors = pool.facts, pool.facts.waiting_list, pool.facts.mentor_rows
+    others = len(facts.row_of) - 1
+    if not others:
+        return None, (Reason(rule="no_candidates", removed=0),)
+    if row not in mentors:
+        return None, (Reason(rule="role", removed=others),)
+    book, kept, points = rulebook(pool), kept_from(pool, row), np.empty(len(FACETS), np.int64)
+    removed = np.zeros(len(RULES), np.int64)
+    best = kernel.find_partner(facts.table, waiting.rows, waiting.count, row, book, *kept, points, removed)
+    if best >= 0 and not reasons_only:
+        return Fit(best, row, tuple(points.tolist())), ()
+    kernel.count_partners(facts.table, mentors.rows, mentors.count, row, book, *kept, points, removed)
+    removed[kernel.ROLE] = others - (mentors.count - 1)
+    counted = zip(RULES, removed.tolist(), strict=True)
+    return None, tuple([Reason(rule=name, removed=count) for (name, _), count in counted if count])
+
+
+def looks_at_once(pool: Pool) -> int:
+    """How many may look at everybody in one event: all of 2,000 people, and fewer of more."""
+    return max(1, _PAIRS_AT_ONCE // len(pool.facts.row_of)) if pool.facts.row_of else 1
 
 
 def fit_of(pool: Pool, row: int, other: int) -> Fit | None:
@@ -82,12 +96,14 @@ def _first_broken(pool: Pool, row: int, others: Rows, points: Ints) -> npt.NDArr
         if name == "minimum_score":
             allowed: Mask = points.sum(axis=0) >= math.ceil(policy.minimum_score * SCALE)
         elif name == "capacity":
-            allowed = _has_no_partner(pool, others) & (facts.capacity[others] > 0) & (facts.capacity[one] > 0)
+            allowed = _take_part(facts, others) & _take_part(facts, one)
         else:
             allowed = rule(facts, policy, others, one) & rule(facts, policy, one, others)
         broken[(broken < 0) & ~allowed] = place
     return broken
 
 
-def _has_no_partner(pool: Pool, others: Rows) -> Mask:
-    return np.array([not pool.matches_of_mentee(pool.facts.id_at(other)) for other in others.tolist()], np.bool_)
+def _take_part(facts: Facts, rows: Rows) -> Mask:
+    """Who has no partner, and does not pause."""
+    allowed: Mask = (facts.live[rows] == 0) & (facts.capacity[rows] > 0)
+    return allowed

@@ -64,8 +64,8 @@ def best_mentor(pool: Pool, mentee: int) -> Fit | None:
     facts, free = pool.facts, pool.facts.free_rows
     if not free.count:
         return None
-    book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
-    blocked, paired = _kept_from(pool, mentee)
+    book, points = rulebook(pool), np.empty(len(FACETS), np.int64)
+    blocked, paired = kept_from(pool, mentee)
     mentor = kernel.find_mentor(facts.table, free.rows, free.count, mentee, book, blocked, paired, points)
     return None if mentor < 0 else Fit(mentor, mentee, tuple(points.tolist()))
 
@@ -75,8 +75,8 @@ def fit_of(pool: Pool, mentor: int, mentee: int) -> Fit | None:
     facts = pool.facts
     if not facts.mentor[mentor]:
         return None
-    book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
-    blocked, paired = _kept_from(pool, mentee)
+    book, points = rulebook(pool), np.empty(len(FACETS), np.int64)
+    blocked, paired = kept_from(pool, mentee)
     found = kernel.find_mentor(facts.table, np.array([mentor]), 1, mentee, book, blocked, paired, points)
     return None if found < 0 else Fit(mentor, mentee, tuple(points.tolist()))
 
@@ -92,8 +92,8 @@ class Prospects:
 def prospects(pool: Pool, mentor: int, places: int) -> Prospects:
     """The first `places` of the waiting mentees who fit: longest waiting first, then better score, then lowest id."""
     facts, waiting = pool.facts, pool.facts.waiting_list
-    book, points = _rulebook(pool), np.empty(len(FACETS), np.int64)
-    blocked, paired = _kept_from(pool, mentor)
+    book, points = rulebook(pool), np.empty(len(FACETS), np.int64)
+    blocked, paired = kept_from(pool, mentor)
     fits, totals, untold = np.empty((3, waiting.count), np.int64)
     taken, told = kernel.find_mentees(
         facts.table, waiting.rows, waiting.count, mentor, book, blocked, paired, points, places, fits, totals, untold
@@ -110,15 +110,15 @@ def why_nobody(pool: Pool, mentee: int) -> tuple[Reason, ...]:
     facts, mentors = pool.facts, pool.facts.mentor_rows
     if not mentors.count:
         return (Reason(rule="no_candidates", removed=0),)
-    book, points, removed = _rulebook(pool), np.empty(len(FACETS), np.int64), np.empty(len(RULES), np.int64)
-    blocked, paired = _kept_from(pool, mentee)
+    book, points, removed = rulebook(pool), np.empty(len(FACETS), np.int64), np.empty(len(RULES), np.int64)
+    blocked, paired = kept_from(pool, mentee)
     kernel.count_reasons(facts.table, mentors.rows, mentors.count, mentee, book, blocked, paired, points, removed)
     return tuple(
         [Reason(rule=name, removed=count) for (name, _), count in zip(RULES, removed.tolist(), strict=True) if count]
     )
 
 
-def _rulebook(pool: Pool) -> _Numbers:
+def rulebook(pool: Pool) -> _Numbers:
     """The policy as numbers, beside where the table has what it looks at. Made anew when either has changed."""
     facts, policy = pool.facts, pool.program.policy
     known = pool.rulebook
@@ -157,7 +157,7 @@ def _uses_rare_rules(policy: Policy) -> bool:
     return bool(policy.mentee_credentials) or not policy.same_boss_allowed or gaps != (None, None)
 
 
-def _kept_from(pool: Pool, row: int) -> tuple[_Numbers, _Numbers]:
+def kept_from(pool: Pool, row: int) -> tuple[_Numbers, _Numbers]:
     """Codes of the persons whom blocks, and whom former matches, keep from the row's person."""
     facts = pool.facts
     blocked = facts.blocked_with(row)

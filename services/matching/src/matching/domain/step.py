@@ -87,7 +87,14 @@ class Step:
         if requesting.by_request(pool.program.policy):
             self.ask(participant_id, since)
             return
-        fit = peers.best_partner(pool, row) if pool.program.kind == "peer" else search.best_mentor(pool, row)
+        if pool.program.kind == "peer":
+            found = peers.look(pool, row)
+            if isinstance(found, search.Fit):
+                self.take(found, since)
+            else:
+                self.wait(participant_id, since, found)
+            return
+        fit = search.best_mentor(pool, row)
         if fit is None:
             self.wait(participant_id, since)
         else:
@@ -133,8 +140,15 @@ class Step:
         )
 
     def retry_waiting(self) -> None:
-        """Everybody who waits looks at the whole pool again, longest waiting first."""
-        for entry in sorted(self.pool.waiting.values(), key=place_in_queue):
+        """Everybody who waits looks at the whole pool again, longest waiting first.
+
+        Peers look at one another, so of many only the first ones do, as many as one event has time for.
+        """
+        pool = self.pool
+        entries = sorted(pool.waiting.values(), key=place_in_queue)
+        if pool.program.kind == "peer" and not pool.program.policy.in_rounds:
+            entries = entries[: peers.looks_at_once(pool)]
+        for entry in entries:
             self.seek(entry.participant_id, entry.since)
 
     def wait(self, participant_id: UUID, since: datetime, reasons: tuple[Reason, ...] | None = None) -> None:
@@ -305,8 +319,6 @@ class Step:
         """Why somebody waits who has nobody."""
         if requesting.by_request(self.pool.program.policy):
             return requesting.TO_CHOOSE
-        if self.pool.program.kind == "peer":
-            return peers.why_no_partner(self.pool, row)
         return search.why_nobody(self.pool, row)
 
     def _circle_id(self, mentor_id: UUID, circle: Match | None) -> UUID | None:
