@@ -84,3 +84,9 @@ def test_a_vocabulary_fits_into_an_event() -> None:
     links = [(f"{index} {'s' * 110}", "related", f"{index} {'t' * 110}") for index in range(5000)]
     assert [each.pointer for each in link_faults(links, "/links")] == ["/links"]
     assert list(link_faults(links[:2500], "/links")) == []
+
+
+def test_a_skill_has_few_links() -> None:
+    links = [(f"skill {index}", "parent" if index % 2 else "related", "Leadership") for index in range(40)]
+    assert [each.pointer for each in link_faults(links, "/links")] == ["/links/32/to_skill"]
+    assert list(link_faults(links[:32], "/links")) == []

@@ -6,6 +6,7 @@ faults, with the field that is to be changed, instead of raising.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ _AT_MOST: Final = (
 )
 # What an event may weigh, less what surrounds the links in it.
 LINKS_LIMIT_BYTES: Final = 900_000
+# Of one skill. Matching keeps a level for each neighbour of what somebody offers: a hub of thousands would cost memory.
+LINKS_OF_A_SKILL: Final = 32
 
 
 def policy_faults(policy: Mapping[str, Any], kind: str, given: Mapping[str, Any], pointer: str) -> Iterator[Violation]:
@@ -63,6 +66,7 @@ def policy_faults(policy: Mapping[str, Any], kind: str, given: Mapping[str, Any]
 def link_faults(links: Sequence[tuple[str, str, str]], pointer: str) -> Iterator[Violation]:
     """Links (skill, kind, to_skill) of a skill with itself, links that are there twice, blank skills, and too many."""
     seen: dict[frozenset[str], int] = {}
+    linked: Counter[str] = Counter()
     for index, (skill, _, to_skill) in enumerate(links):
         for name, text in (("skill", skill), ("to_skill", to_skill)):
             yield from text_faults(text, f"{pointer}/{index}/{name}")
@@ -73,6 +77,14 @@ def link_faults(links: Sequence[tuple[str, str, str]], pointer: str) -> Iterator
         first = seen.setdefault(ends, index)
         if first != index:
             yield Violation(f"{pointer}/{index}", f"these two skills are linked already (see entry {first})")
+            continue
+        for name, text in (("skill", skill), ("to_skill", to_skill)):
+            linked[text.strip().casefold()] += 1
+            if linked[text.strip().casefold()] == LINKS_OF_A_SKILL + 1:  # once for each skill
+                yield Violation(
+                    f"{pointer}/{index}/{name}",
+                    f"{text!r} has more links than {LINKS_OF_A_SKILL}; expected at most that",
+                )
     size = sum(len(text.encode()) + 24 for link in links for text in link)
     if size > LINKS_LIMIT_BYTES:
         yield Violation(pointer, f"together about {size:,} bytes long; expected at most {LINKS_LIMIT_BYTES:,}")
