@@ -194,7 +194,10 @@ def test_programs_are_of_several_kinds(programs: dict[str, dict[str, Any]]) -> N
     assert {"formal", "informal", "group", "peer", "reverse", "flash"} == {
         one.get("kind", "formal") for one in programs.values()
     }
-    assert sum(one.get("policy", {}).get("mentor_consent", False) for one in programs.values()) == 2
+    assert sum(one.get("policy", {}).get("mentor_consent", False) for one in programs.values()) == 3
+    policies = [one.get("policy", {}) for one in programs.values()]
+    assert {"rounds", "review", "on_request"} <= {policy.get("matching") for policy in policies}
+    assert {"fairness", "participation", "stability"} <= {policy.get("objective") for policy in policies}
     assert programs["stclare-hospitals/clinical-supervision"]["policy"]["mentor_credentials"] == ["trained"]
     assert programs["stclare-hospitals/mentor-bench"]["roles"] == ["mentor"]
 

@@ -16,14 +16,18 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
+import msgspec
 from aiokafka import AIOKafkaProducer
 from uuid_utils.compat import uuid7
 
+import matching
 from intake.adapters.postgres_partners import PostgresPartners
 from intake.handlers.credentials import Sealer
 from intake.handlers.partners import Wanted, add_partner
+from matching.adapters.coordinator_keys import add_key
 from mentorstream_events import TOPICS
 from mentorstream_local.demo.clock import DrivenTime, next_step
+from mentorstream_local.demo.coordinating import Coordinators
 from mentorstream_local.demo.data import DAYS, STARTS_AT, Batch, DemoData, Erasure, Import
 from mentorstream_local.demo.facts import Facts, read_facts
 from mentorstream_local.demo.invariants import Check, check_all
@@ -35,7 +39,7 @@ from mentorstream_local.migrations import CLOCK_ROLE, database_url, role_url, wo
 from mentorstream_local.records import count_records
 from mentorstream_local.services import Wiring
 from mentorstream_local.system import LocalSystem
-from mentorstream_runtime.database import open_pool
+from mentorstream_runtime.database import Pool, load_queries, open_pool
 
 Progress = Callable[[str], None]
 _STEP: Final = timedelta(hours=4)
@@ -95,7 +99,7 @@ async def run_demo(
             checks=tuple(checks),
             refusals=tuple(refusals),
             accepted=story.partners.ledger.accepted,
-            did=story.people.done,
+            did=story.people.done + story.coordinators.done,
             seconds=time.monotonic() - started,
         )
 
@@ -119,6 +123,7 @@ class _Story:
     wiring: Wiring
     partners: Partners
     people: People
+    coordinators: Coordinators
     time: DrivenTime
 
     async def send_everything(
@@ -213,9 +218,9 @@ class _Story:
         return [*checks, await check_replays(self.wiring, self.time, await self._count(), self._count)]
 
     async def _answer_all(self) -> datetime | None:
-        """People answer until no mail asks for anything. Returns what is due next."""
+        """People answer, and coordinators review, until nothing asks for anything. Returns what is due next."""
         due = await self.time.settle()
-        while await self.people.answer_mail(self.time.settle):
+        while await self.people.answer_mail(self.time.settle) or await self.coordinators.review():
             due = await self.time.settle()
         return due
 
@@ -237,20 +242,30 @@ async def _story(system: LocalSystem, wiring: Wiring, data: DemoData) -> AsyncIt
         clock = await stack.enter_async_context(set_clock(wiring))
         driven = DrivenTime(clock, {name: service.metrics_url for name, service in system.services.items()})
         stack.push_async_callback(driven.close)
-        partners = Partners(wiring.urls["intake"], await _add_partners(wiring, data))
+        credentials, coordinators_keys = await _add_partners(wiring, data)
+        partners = Partners(wiring.urls["intake"], credentials)
         stack.push_async_callback(partners.close)
+        coordinators = Coordinators(wiring.urls["matching"], coordinators_keys)
+        stack.push_async_callback(coordinators.close)
         people = People(system.mail.directory / "mails")
         stack.push_async_callback(people.close)
-        yield _Story(system, wiring, partners, people, driven)
+        yield _Story(system, wiring, partners, people, coordinators, driven)
 
 
-async def _add_partners(wiring: Wiring, data: DemoData) -> dict[str, Credentials]:
-    """What `mentorstream partners add` does, for everybody."""
-    url = role_url(wiring.servers.postgres_admin_url, wiring.database, worker_role("intake"), wiring.role_secret)
-    pool = await open_pool(url, size=1, application_name="mentorstream-demo")
-    try:
+async def _add_partners(wiring: Wiring, data: DemoData) -> tuple[dict[str, Credentials], dict[str, str]]:
+    """What `mentorstream partners add` does, for everybody, and `coordinators add` where there is something to review.
+
+    Returns credentials and coordinators' keys, by organisation.
+    """
+    reviewing = {
+        each.organisation
+        for each in data.programs
+        if msgspec.json.decode(each.body)["data"].get("policy", {}).get("matching") == "review"
+    }
+    made, keys = {}, {}
+    async with _worker_pool(wiring, "intake") as pool, _worker_pool(wiring, "matching") as matching_pool:
         store, sealer = PostgresPartners(pool), Sealer(list(wiring.encryption_keys))
-        made = {}
+        queries = load_queries(matching.__file__)
         for organisation in data.organisations:
             wanted: Wanted = "both" if organisation.authentication == "signature" else "key"
             partner = await add_partner(store, sealer, uuid7(), organisation.name, organisation.title, wanted)
@@ -259,6 +274,17 @@ async def _add_partners(wiring: Wiring, data: DemoData) -> dict[str, Credentials
             made[organisation.name] = Credentials(
                 by_kind["key"].secret, signing.lookup if signing else "", signing.secret if signing else ""
             )
-        return made
+            if organisation.name in reviewing:
+                added = await add_key(matching_pool, queries, partner.organisation_id, "coordinator", "the demo's")
+                keys[organisation.name] = added.key
+    return made, keys
+
+
+@contextlib.asynccontextmanager
+async def _worker_pool(wiring: Wiring, service: str) -> AsyncIterator[Pool]:
+    url = role_url(wiring.servers.postgres_admin_url, wiring.database, worker_role(service), wiring.role_secret)
+    pool = await open_pool(url, size=1, application_name="mentorstream-demo")
+    try:
+        yield pool
     finally:
         await pool.close()
