@@ -164,7 +164,9 @@ class ConfigureVocabulary(Request, frozen=True, kw_only=True, forbid_unknown_fie
     """Say which skills are near each other in a program of one's own. Replaces what was said before."""
 
     program: ProgramReference
-    links: Annotated[tuple[SkillLinkRequest, ...], Meta(max_length=5000)]
+    links: Annotated[
+        tuple[SkillLinkRequest, ...], Meta(max_length=5000, description="At most 32 of them name the same skill.")
+    ]
 
 
 class RegisterParticipant(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
