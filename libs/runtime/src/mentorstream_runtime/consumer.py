@@ -161,11 +161,19 @@ class Consumer:
         # While the database answers one partition's batch, another's is decided. All of them end before any error
         # leaves, so that a session that ends leaves nothing running.
         results = await asyncio.gather(
-            *(self._take(partition, owned, fetched[partition]) for partition, owned in mine.items() if owned),
+            *(
+                self._take(partition, owned, fetched[partition])
+                for partition, owned in mine.items()
+                if owned and not owned.one_by_one
+            ),
             return_exceptions=True,
         )
         for failure in sorted(filter(None, results), key=lambda failure: not isinstance(failure, Halted)):
             raise failure
+        # A record that may kill the process is handled while nothing else is: else others would be suspected with it.
+        for partition, owned in mine.items():
+            if owned and owned.one_by_one:
+                await self._take(partition, owned, fetched[partition])
         await self._ownership.hint(consumer)
 
     def _is_silent(self, consumer: AIOKafkaConsumer, fetched: bool) -> bool:
