@@ -12,14 +12,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-import asyncpg
-
 from mentorstream_runtime.database import organisation_scope, transaction
 
 if TYPE_CHECKING:
     import asyncpg
 
-from mentorstream_runtime.database import Pool
+    from mentorstream_runtime.database import Pool
 
 EditKind = Literal["remove", "add"]
 

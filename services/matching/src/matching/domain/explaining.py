@@ -16,6 +16,7 @@ import numpy as np
 from .engine import explain
 from .engine.market import NOBODY
 from .facts import Counts, Facts, Mask, Rows
+from .peers import points_of_partners
 from .pool import Pool
 from .rounding import Solution
 from .rules import RULES
@@ -168,9 +169,9 @@ def _rivals(pool: Pool, mentor: int, mentee: int) -> Rows:
 def _points(pool: Pool, mentors: Rows, mentees: Rows) -> Counts:
     """Points by facet and pair; those of partners are the mean of both ways round."""
     facts, weights = pool.facts, pool.program.policy.weights
-    points: Counts = facet_points(facts, weights, mentors, mentees)
     if pool.program.kind == "peer":
-        points = (points + facet_points(facts, weights, mentees, mentors)) // 2
+        return points_of_partners(facts, weights, mentors, mentees)
+    points: Counts = facet_points(facts, weights, mentors, mentees)
     return points
 
 

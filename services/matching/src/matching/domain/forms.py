@@ -13,7 +13,6 @@ import numpy as np
 
 from . import peers
 from .engine import columns, groups, retrieval, rounds
-from .engine.certificate import verify
 from .engine.market import NOBODY, Assignment, Ints, Market, Places
 from .facts import Facts, Rows
 from .pool import Pool
@@ -32,13 +31,13 @@ def circles(market: Market, least: Places, *, epsilon: int) -> rounds.Round:
     """Match so that every mentor has nobody or at least `least[j]` mentees more. Raises Faulty."""
     answer = groups.circles(market, least, epsilon=epsilon)
     assignment = Assignment(answer.assignment.mentor_of, answer.price, epsilon=answer.assignment.epsilon)
-    return _certified(market, assignment)
+    return rounds.certified(market, assignment, market)
 
 
 def partners(market: Market, *, epsilon: int) -> rounds.Round:
     """Pair the people of a market in which each pair stands twice (see `peer_market`). Raises Faulty."""
     answer = groups.peers(market.start, market.mentor, market.points, epsilon=epsilon)
-    return _certified(market, Assignment(answer.partner, answer.price, epsilon=epsilon))
+    return rounds.certified(market, Assignment(answer.partner, answer.price, epsilon=epsilon), market)
 
 
 def peer_market(pool: Pool, people: Rows, tie: np.uint64, most: int) -> Market:
@@ -71,10 +70,3 @@ def told_once(partner: Places) -> Ints:
     """Of each pair the one of whom it is told: people are in the order in which they joined, and the later one asks."""
     places = np.arange(len(partner))
     return np.flatnonzero((partner != NOBODY) & (partner < places))
-
-
-def _certified(market: Market, assignment: Assignment) -> rounds.Round:
-    certificate = verify(market, assignment)
-    if certificate.faults:
-        raise rounds.Faulty("; ".join(certificate.faults))
-    return rounds.Round(assignment, certificate, market, None, market.digest())

@@ -19,7 +19,7 @@ from .pool import Pool
 from .rules import RULES
 from .score import FACETS, SCALE, facet_points
 from .search import Fit, kept_from, rulebook
-from .values import Reason
+from .values import Reason, Weights
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -83,8 +83,12 @@ def points_of(pool: Pool, row: int, others: Rows) -> tuple[Ints, Ints]:
 
 def points_with(pool: Pool, row: int, others: Rows) -> Ints:
     """Points by facet (rows) and other person (columns): half of what they are worth as mentor and as mentee."""
-    facts, weights, one = pool.facts, pool.program.policy.weights, np.array([row], np.intp)
-    both: Ints = facet_points(facts, weights, others, one) + facet_points(facts, weights, one, others)
+    return points_of_partners(pool.facts, pool.program.policy.weights, others, np.array([row], np.intp))
+
+
+def points_of_partners(facts: Facts, weights: Weights, ones: Rows, others: Rows) -> Ints:
+    """Points by facet (rows) and pair (columns): half of what each pair is worth one way round and the other."""
+    both: Ints = facet_points(facts, weights, ones, others) + facet_points(facts, weights, others, ones)
     return both // 2
 
 

@@ -8,7 +8,7 @@ anything: `round_steps` does, over the pool as it is by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -22,8 +22,9 @@ from .engine.market import NOBODY, Assignment, Flags, Ints, Market, Places, load
 from .engine.runners_up import RunnersUp, runners_up
 from .facts import Rows
 from .pool import Pool
+from .rules import kept_apart
 from .score import FACETS, SCALE, facet_points, weight_points
-from .values import Figures, OwnVocabulary, Participant, Program, Reason
+from .values import Figures, OwnVocabulary, Participant, Policy, Program, Reason
 
 CANDIDATES: Final = 64
 # A thousandth of a full score; see docs/matching on what it costs and certifies.
@@ -100,7 +101,7 @@ class Solution:
 
 def snapshot_of(pool: Pool, seed: int) -> Snapshot:
     """The pool as it is now."""
-    facts, participants = pool.facts, pool.participants
+    participants = pool.participants
     movable = pool.program.kind not in ("group", "peer")
     proposals = {
         match.mentee.participant_id: match for match in pool.matches.values() if movable and match.status == "proposed"
@@ -115,15 +116,6 @@ def snapshot_of(pool: Pool, seed: int) -> Snapshot:
         if not movable or match.status == "confirmed":
             for side in (match.mentor, match.mentee) if match.partners else (match.mentor,):
                 running[side.participant_id] = running.get(side.participant_id, 0) + 1
-    person_of = {int(facts.person[facts.row_of[each.participant_id]]): each.person_id for each in people}
-    kept_apart = facts.apart_from if pool.program.policy.rematch_former else facts.paired_with
-    former = set()
-    for mentee_id in seekers:
-        mentee, proposal = participants[mentee_id], proposals.get(mentee_id)
-        for code in kept_apart(facts.row_of[mentee_id]):
-            other = person_of.get(code)
-            if other is not None and (proposal is None or other != proposal.mentor.person_id):
-                former.add((mentee.person_id, other))
     return Snapshot(
         program=pool.program,
         now=pool.now,
@@ -139,9 +131,32 @@ def snapshot_of(pool: Pool, seed: int) -> Snapshot:
             for mentee_id in sorted(seekers)
         ),
         taken=tuple(sorted((mentor_id, count) for mentor_id, count in running.items() if mentor_id in participants)),
-        former=tuple(sorted(former)),
+        former=former_pairs(
+            pool,
+            pool.program.policy,
+            people,
+            {each: {proposals[each].mentor.person_id} if each in proposals else () for each in seekers},
+        ),
         own_vocabulary=pool.own_vocabulary,
     )
+
+
+def former_pairs(
+    pool: Pool, policy: Policy, people: Iterable[Participant], together: Mapping[UUID, Collection[UUID]]
+) -> tuple[tuple[UUID, UUID], ...]:
+    """Persons of the seekers, each with another of `people` from whom a former match keeps them.
+
+    `together`: by seeker the persons with whom they are now, which keeps them from nobody.
+    """
+    facts = pool.facts
+    person_of = {int(facts.person[facts.row_of[each.participant_id]]): each.person_id for each in people}
+    kept_from, pairs = kept_apart(facts, policy), set()
+    for seeker_id, beside in together.items():
+        for code in kept_from(facts.row_of[seeker_id]):
+            other = person_of.get(code)
+            if other is not None and other not in beside:
+                pairs.add((pool.participants[seeker_id].person_id, other))
+    return tuple(sorted(pairs))
 
 
 def pool_of(snapshot: Snapshot) -> Pool:

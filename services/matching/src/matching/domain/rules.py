@@ -8,6 +8,7 @@ is kept here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -104,7 +105,7 @@ def former_match(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> 
     """They were never matched before, in whichever roles. Where the policy lets former pairs meet again, those
     are kept apart who are matched now, whose match never began, or of whom one asked to leave it.
     """
-    return _not_among(facts, facts.apart_from if policy.rematch_former else facts.paired_with, mentors, mentees)
+    return _not_among(facts, kept_apart(facts, policy), mentors, mentees)
 
 
 def minimum_score(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
@@ -117,6 +118,11 @@ def minimum_score(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) ->
 def capacity(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Mask:
     """The mentor has a place left."""
     return (facts.free[mentors] > 0) & _all(mentors, mentees)
+
+
+def kept_apart(facts: Facts, policy: Policy) -> Callable[[int], AbstractSet[int]]:
+    """By row, the codes of the persons from whom former matches keep its person: what `former_match` asks."""
+    return facts.apart_from if policy.rematch_former else facts.paired_with
 
 
 def gap_limits(policy: Policy) -> tuple[int, int]:

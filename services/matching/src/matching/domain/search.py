@@ -16,7 +16,7 @@ import numpy.typing as npt
 from . import kernel
 from .facts import language
 from .pool import Pool
-from .rules import RULES, gap_limits
+from .rules import RULES, gap_limits, kept_apart
 from .score import FACETS, SCALE, weight_points
 from .values import NearSkill, Participant, Policy, Reason, Shared, Weights
 from .vocabulary import Vocabulary, term
@@ -161,7 +161,7 @@ def kept_from(pool: Pool, row: int) -> tuple[_Numbers, _Numbers]:
     """Codes of the persons whom blocks, and whom former matches, keep from the row's person."""
     facts = pool.facts
     blocked = facts.blocked_with(row)
-    paired = facts.apart_from(row) if pool.program.policy.rematch_former else facts.paired_with(row)
+    paired = kept_apart(facts, pool.program.policy)(row)
     return (
         np.array(list(blocked), np.int64) if blocked else _NONE,
         np.array(list(paired), np.int64) if paired else _NONE,

@@ -18,8 +18,8 @@ import numpy as np
 from .engine import audit
 from .engine.market import NOBODY, Ints
 from .pool import Pool
-from .rounding import Seeker, Snapshot, Solution, snapshot_of, solve
-from .values import Participant, Policy
+from .rounding import Seeker, Snapshot, Solution, former_pairs, snapshot_of, solve
+from .values import Policy
 
 Scope = Literal["open", "all"]
 Grouping = Literal["organisation", "industry", "seniority"]
@@ -73,8 +73,9 @@ class Comparison:
 
 def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Grouping) -> Comparison:
     """What `policy` would change. The pool stays as it is."""
-    before = solve(_snapshot(pool, pool.program.policy, scope))
-    after = solve(_snapshot(pool, policy, scope))
+    seen = _seen(pool, scope)
+    before = solve(_by(pool, seen, pool.program.policy))
+    after = solve(_by(pool, seen, policy))
     mentees = before.mentees
     # Both have the same mentees; which mentors have a place may differ, so mentors are compared by their ids.
     places: dict[UUID, int] = {}
@@ -97,51 +98,35 @@ def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Grouping) -> Com
     )
 
 
-def _snapshot(pool: Pool, policy: Policy, scope: Scope) -> Snapshot:
-    """The pool as a round by this policy would see it. For `all`, nobody is matched, and all who mentor have places."""
+def _seen(pool: Pool, scope: Scope) -> Snapshot:
+    """The pool as a round would see it. For `all`, nobody is matched, and all who mentor have places."""
     now = snapshot_of(pool, 0)
-    seekers, people, taken = now.seekers, now.people, now.taken
-    if scope == "all":
-        waits = {each.participant_id: each.since for each in now.seekers}
-        people = tuple(pool.participants[each] for each in sorted(pool.participants))
-        seekers = tuple(
-            Seeker(
-                participant_id=each.participant_id,
-                since=waits.get(each.participant_id, each.joined_at),
-                mentored=each.participant_id in pool.mentored,
-            )
-            for each in people
-            if each.is_mentee
+    if scope == "open":
+        return now
+    waits = {each.participant_id: each.since for each in now.seekers}
+    people = tuple(pool.participants[each] for each in sorted(pool.participants))
+    seekers = tuple(
+        Seeker(
+            participant_id=each.participant_id,
+            since=waits.get(each.participant_id, each.joined_at),
+            mentored=each.participant_id in pool.mentored,
         )
-        taken = ()
-    return replace(
-        now,
-        program=replace(pool.program, policy=policy),
-        people=people,
-        seekers=seekers,
-        taken=taken,
-        former=_former(pool, policy, people, seekers),
+        for each in people
+        if each.is_mentee
     )
+    return replace(now, people=people, seekers=seekers, taken=())
 
 
-def _former(
-    pool: Pool, policy: Policy, people: Sequence[Participant], seekers: Sequence[Seeker]
-) -> tuple[tuple[UUID, UUID], ...]:
-    """Persons whom former matches keep apart; not those who are together now, since that is what is compared."""
-    facts = pool.facts
-    person_of = {int(facts.person[facts.row_of[each.participant_id]]): each.person_id for each in people}
-    apart = facts.apart_from if policy.rematch_former else facts.paired_with
-    pairs = set()
-    for seeker in seekers:
-        own = pool.participants[seeker.participant_id].person_id
-        together = {
-            side.person_id for match in pool.matches_of(seeker.participant_id) for side in (match.mentor, match.mentee)
+def _by(pool: Pool, seen: Snapshot, policy: Policy) -> Snapshot:
+    """The same people under this policy. Who are together now are not kept apart: that is what is compared."""
+    together = {
+        each.participant_id: {
+            side.person_id for match in pool.matches_of(each.participant_id) for side in (match.mentor, match.mentee)
         }
-        for code in apart(facts.row_of[seeker.participant_id]):
-            other = person_of.get(code)
-            if other is not None and other not in together:
-                pairs.add((own, other))
-    return tuple(sorted(pairs))
+        for each in seen.seekers
+    }
+    program = replace(pool.program, policy=policy)
+    return replace(seen, program=program, former=former_pairs(pool, policy, seen.people, together))
 
 
 def _mentor(found: Solution, row: int) -> UUID | None:

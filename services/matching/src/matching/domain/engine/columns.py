@@ -108,7 +108,7 @@ class Columns:
 def columns_of(facts: Facts, policy: Policy, mentors: Rows, mentees: Rows) -> Columns:
     """Copy those rows of the facts. What the policy asks of everybody by themselves is decided here."""
     nobody = np.zeros(0, np.intp)
-    former = facts.apart_from if policy.rematch_former else facts.paired_with
+    former = rules.kept_apart(facts, policy)
     barred = [sorted(facts.blocked_with(int(row)) | former(int(row))) for row in mentees]
     start = np.zeros(len(mentees) + 1, np.int64)
     np.cumsum([len(persons) for persons in barred], out=start[1:])

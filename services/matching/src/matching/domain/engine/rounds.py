@@ -73,6 +73,18 @@ def run(market: Market, wish: Wish) -> Round:
     short: tuple[Flags, Flags] | None = None
     if wish.objective in ("participation", "fairness"):
         short = paths.short_of_places(scope, answer.mentor_of)
+    return certified(market, answer, scope, floor=floor, short=short)
+
+
+def certified(
+    market: Market,
+    answer: Assignment,
+    scope: Market,
+    *,
+    floor: int | None = None,
+    short: tuple[Flags, Flags] | None = None,
+) -> Round:
+    """The answer to a market, checked within `scope`, which is what the prices are about. Raises Faulty."""
     certificate = verify(scope, answer, short=short)
     if certificate.faults:
         raise Faulty("; ".join(certificate.faults))
