@@ -114,8 +114,9 @@ async def test_who_joins_or_leaves_a_circle_is_told_and_invited_or_uninvited(
     meeting = scheduled(everybody[:3])
     await service.send(match, meeting)
     await service.settle()
-    first = next(mail for mail in smtp_sink.mails if mail.recipients == ("ben@example.org",)).message.as_string()
-    assert "You are one of the mentees of a circle" in first
+    # Which topic was read first decides which mail goes first.
+    to_ben = [mail.message.as_string() for mail in smtp_sink.mails if mail.recipients == ("ben@example.org",)]
+    [first] = [text for text in to_ben if "You are one of the mentees of a circle" in text]
     assert "Anna, mentor, anna@example.org" in first
     assert "Cyd, mentee, cyd@example.org" in first
 
