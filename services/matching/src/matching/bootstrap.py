@@ -20,13 +20,13 @@ from matching.domain import warming
 from matching.entrypoints.choice_pages import ChoicePages
 from matching.entrypoints.choices import Mentees
 from matching.entrypoints.consumer import RegistrationsHandler
-from matching.entrypoints.coordinator_api import CoordinatorApi
-from matching.entrypoints.coordinator_pages import CoordinatorPages
-from matching.entrypoints.coordinator_site import HOME, CoordinatorSite
-from matching.entrypoints.desk import Asker, Desk, Look
+from matching.entrypoints.coordinators.api import CoordinatorApi
+from matching.entrypoints.coordinators.desk import Asker, Desk, Look
+from matching.entrypoints.coordinators.pages import CoordinatorPages
+from matching.entrypoints.coordinators.review import Reviews
+from matching.entrypoints.coordinators.site import HOME, CoordinatorSite
 from matching.entrypoints.http import Mentors, build_api
 from matching.entrypoints.pages import ProposalPages
-from matching.entrypoints.review import Reviews
 from matching.settings import MatchingSettings
 from mentorstream_runtime.database import load_queries
 from mentorstream_runtime.process import Parts, Runtime

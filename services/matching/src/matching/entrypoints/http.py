@@ -15,8 +15,8 @@ from fastapi.responses import HTMLResponse
 
 from matching import metrics
 from matching.entrypoints.choices import CHOICE_FORM, Mentees
-from matching.entrypoints.coordinator_api import DESCRIPTION, CoordinatorApi
-from matching.entrypoints.coordinator_site import CoordinatorSite
+from matching.entrypoints.coordinators.api import DESCRIPTION, CoordinatorApi
+from matching.entrypoints.coordinators.site import CoordinatorSite
 from matching.entrypoints.pages import ProposalPages
 from matching.settings import MatchingSettings
 from mentorstream_runtime.http import create_app

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from matching.entrypoints.words import facet_words, rule_words
 from mentorstream_runtime.pages import Pages
 
-from . import coordinator_answers as answers
-from .words import facet_words, rule_words
+from . import answers, explanations
 
 if TYPE_CHECKING:
     from fastapi.responses import HTMLResponse
@@ -148,7 +148,7 @@ class CoordinatorPages:
         ]
         return self._render("matches", "Matches", visit, entries=told, next=following)
 
-    def match(self, visit: Visit, found: answers.ExplanationAnswer, asked: str) -> HTMLResponse:
+    def match(self, visit: Visit, found: explanations.ExplanationAnswer, asked: str) -> HTMLResponse:
         """Why two were matched, and why not another."""
         match, now = found.match, found.now
         sides = [
@@ -309,13 +309,13 @@ def _of(visit: Visit) -> SeenProgram:
     return visit.program
 
 
-def _runner_up(found: answers.RunnerUpAnswer | None) -> str:
+def _runner_up(found: explanations.RunnerUpAnswer | None) -> str:
     if found is None:
         return ""
     return f"{short(found.participant_id)}, with {hundredths(found.short)} points less"
 
 
-def _why_not(found: answers.WhyNotAnswer, match: answers.MatchAnswer) -> str:
+def _why_not(found: explanations.WhyNotAnswer, match: answers.MatchAnswer) -> str:
     who = short(found.participant_id)
     if found.rules:
         return f"{who}: " + "; ".join(found.words) + "."
@@ -328,7 +328,7 @@ def _why_not(found: answers.WhyNotAnswer, match: answers.MatchAnswer) -> str:
     )
 
 
-def _on_the_day(day: answers.OnTheDayAnswer) -> list[str]:
+def _on_the_day(day: explanations.OnTheDayAnswer) -> list[str]:
     """What the round knew, in sentences."""
     told = []
     if day.runner_up_mentor is not None and day.ahead is not None:

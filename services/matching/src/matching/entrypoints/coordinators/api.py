@@ -20,7 +20,7 @@ from matching.domain.what_if import Comparison, Grouping, Scope
 from mentorstream_runtime.http import Problem
 from mentorstream_runtime.keys import Unauthenticated, bearer_key
 
-from . import coordinator_answers as answers
+from . import answers, explanations
 from .desk import Desk
 from .review import Reviews
 from .review_api import Limit, add_reviews, cursor, position
@@ -148,7 +148,7 @@ class CoordinatorApi:
             why_not: Annotated[
                 UUID | None, Query(description="Another mentor, by participant id: why not them?")
             ] = None,
-        ) -> answers.ExplanationAnswer:
+        ) -> explanations.ExplanationAnswer:
             """What was decided; and, from the pool as it is now, the runners-up on both sides and why not another."""
             return await self._desk.explanation(await self._who(request), program_id, match_id, why_not)
 

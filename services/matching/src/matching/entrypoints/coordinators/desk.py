@@ -32,7 +32,7 @@ from mentorstream_runtime.http import FieldError, Problem, unavailable
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
 
-from . import coordinator_answers as answers
+from . import answers, explanations
 
 ResultT = TypeVar("ResultT")
 _CHANGEABLE: Final = frozenset(
@@ -152,7 +152,7 @@ class Desk:
 
     async def explanation(
         self, who: Coordinator, program_id: UUID, match_id: UUID, other_id: UUID | None
-    ) -> answers.ExplanationAnswer:
+    ) -> explanations.ExplanationAnswer:
         """Why two were matched and, if asked, why not another mentor."""
         program = await self.program(who, program_id)
         match = await self._match(who, program_id, match_id)
@@ -171,30 +171,30 @@ class Desk:
         now = why_not = None
         if found is not None:
             why, other, version = found
-            seen = await self._reads.seen(who.organisation_id, program_id, answers.candidates_of(why))
-            now = answers.now_answer(why, version, seen)
+            seen = await self._reads.seen(who.organisation_id, program_id, explanations.candidates_of(why))
+            now = explanations.now_answer(why, version, seen)
             if other_id is not None and other is not None:
-                why_not = answers.why_not_answer(other_id, other)
+                why_not = explanations.why_not_answer(other_id, other)
         day = await self._on_the_day(program, match, other_id)
-        return answers.ExplanationAnswer(answers.match_answer(match), now, why_not, day)
+        return explanations.ExplanationAnswer(answers.match_answer(match), now, why_not, day)
 
     async def _on_the_day(
         self, program: SeenProgram, match: Match, other_id: UUID | None
-    ) -> answers.OnTheDayAnswer | None:
+    ) -> explanations.OnTheDayAnswer | None:
         """What the match's round knew. For the owner only: it is about everybody who was in the round."""
         if match.round_id is None or not program.owned:
             return None
 
         in_forms = program.kind in ("group", "peer")
 
-        def ask(solution: Solution, objective: Objective) -> answers.OnTheDayAnswer | None:
+        def ask(solution: Solution, objective: Objective) -> explanations.OnTheDayAnswer | None:
             mentee_id = match.mentee.participant_id
             why_not = None
             if other_id is not None and mentee_id in solution.mentees:
                 why_not = explaining.why_not_in_round(
                     solution, mentee_id, other_id, highest_sum=objective == "total" and not in_forms
                 )
-            return answers.on_the_day_answer(solution, mentee_id, why_not)
+            return explanations.on_the_day_answer(solution, mentee_id, why_not)
 
         return await self._look.at_round(program.program_id, match.round_id, ask)
 

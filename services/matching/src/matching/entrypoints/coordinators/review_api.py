@@ -15,7 +15,7 @@ from matching.adapters.coordinator_keys import Coordinator
 from mentorstream_events.values import Pair
 from mentorstream_runtime.http import Problem
 
-from . import coordinator_answers as answers
+from . import answers, review_answers
 from .review import Reviews
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
@@ -100,17 +100,17 @@ def add_reviews(
         program_id: UUID,
         after: Annotated[str | None, Query(max_length=80, description="The `next` of the page before.")] = None,
         limit: Limit = 50,
-    ) -> answers.RoundsAnswer:
+    ) -> review_answers.RoundsAnswer:
         """Newest first."""
         found = await reviews.rounds(await who(request), program_id, position(after), limit + 1)
-        items = [answers.round_answer(each) for each in found[:limit]]
+        items = [review_answers.round_answer(each) for each in found[:limit]]
         last = cursor(items[-1].requested_at, items[-1].round_id) if len(found) > limit else None
-        return answers.RoundsAnswer(items, last)
+        return review_answers.RoundsAnswer(items, last)
 
     @router.get("/programs/{program_id}/rounds/{round_id}", summary="A round and what proves it")
-    async def read_round(request: Request, program_id: UUID, round_id: UUID) -> answers.RoundAnswer:
+    async def read_round(request: Request, program_id: UUID, round_id: UUID) -> review_answers.RoundAnswer:
         """With value, bound, gap and blocking pairs once it is solved."""
-        return answers.round_answer(await reviews.round(await who(request), program_id, round_id))
+        return review_answers.round_answer(await reviews.round(await who(request), program_id, round_id))
 
     @router.get("/programs/{program_id}/rounds/{round_id}/drafts", summary="Drafts to review")
     async def read_drafts(
@@ -119,12 +119,12 @@ def add_reviews(
         round_id: UUID,
         after: Annotated[UUID | None, Query(description="The `next` of the page before.")] = None,
         limit: Limit = 50,
-    ) -> answers.DraftsAnswer:
+    ) -> review_answers.DraftsAnswer:
         """By the mentee's id, with the edits that stand."""
         found, edits = await reviews.drafts(await who(request), program_id, round_id, after, limit + 1)
-        items = [answers.draft_answer(each) for each in found[:limit]]
+        items = [review_answers.draft_answer(each) for each in found[:limit]]
         last = items[-1].mentee_id if len(found) > limit else None
-        return answers.DraftsAnswer(items, [answers.edit_answer(each) for each in edits], last)
+        return review_answers.DraftsAnswer(items, [review_answers.edit_answer(each) for each in edits], last)
 
     @router.post(
         "/programs/{program_id}/rounds/{round_id}/drafts/edits",
@@ -132,18 +132,20 @@ def add_reviews(
         summary="Take a pair out of the drafts, or put one in",
         responses=problems,
     )
-    async def edit_drafts(request: Request, program_id: UUID, round_id: UUID, body: EditBody) -> answers.EditAnswer:
+    async def edit_drafts(
+        request: Request, program_id: UUID, round_id: UUID, body: EditBody
+    ) -> review_answers.EditAnswer:
         """A pair is put in where rules and places allow it; `errors` names the rules that do not."""
         edit = Edit(body.action, body.mentor_id, body.mentee_id)
         await reviews.edit(await who(request), program_id, round_id, edit)
-        return answers.edit_answer(edit)
+        return review_answers.edit_answer(edit)
 
     @router.post(
         "/programs/{program_id}/rounds/{round_id}/drafts/undo", summary="Undo the last edit", responses=problems
     )
-    async def undo_edit(request: Request, program_id: UUID, round_id: UUID) -> answers.EditAnswer:
+    async def undo_edit(request: Request, program_id: UUID, round_id: UUID) -> review_answers.EditAnswer:
         """What was undone."""
-        return answers.edit_answer(await reviews.undo(await who(request), program_id, round_id))
+        return review_answers.edit_answer(await reviews.undo(await who(request), program_id, round_id))
 
     @router.post(
         "/programs/{program_id}/rounds/{round_id}/publish",

@@ -21,13 +21,13 @@ from matching.adapters.coordinator_keys import Coordinator
 from matching.domain.pool import Pool
 from matching.domain.rules import RULES
 from matching.domain.values import RuleName
+from matching.entrypoints.words import rule_words
 from mentorstream_events.registrations import DiscardRound, PublishRound, RequestMentors, RunRound
 from mentorstream_events.values import Pair
 from mentorstream_runtime.http import FieldError, Problem
 
-from . import coordinator_answers as answers
+from . import answers
 from .desk import Asker, Look, must_act, not_there
-from .words import rule_words
 
 _MOST_PAIRS: Final = 1000
 

@@ -26,9 +26,9 @@ from mentorstream_runtime.keys import Unauthenticated
 from mentorstream_runtime.pages import HEADERS
 from mentorstream_runtime.sessions import Session, Sessions, new_session
 
-from .coordinator_api import source_of
-from .coordinator_pages import OBJECTIVES, CoordinatorPages, Visit
+from .api import source_of
 from .desk import Desk
+from .pages import OBJECTIVES, CoordinatorPages, Visit
 from .review import Reviews
 from .review_api import cursor, position
 

@@ -1,0 +1,1 @@
+"""What coordinators use: the API, the page, and the desk behind both."""
