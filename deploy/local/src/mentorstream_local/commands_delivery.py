@@ -19,7 +19,6 @@ from mentorstream_local.loops import run_apart
 from mentorstream_local.migrations import (
     SERVICES_WITH_DATABASE,
     MigrationError,
-    role_url,
     worker_role,
 )
 from mentorstream_local.rebuilding import RebuildError, rebuild
@@ -35,6 +34,7 @@ from mentorstream_local.terminal import (
     print_json,
     progress,
     running_stack,
+    worker_url,
 )
 from mentorstream_runtime import dead_letters, positions
 from mentorstream_runtime.dead_letters import DeadLetter, Later
@@ -213,8 +213,7 @@ def _with(service: str, stack: str, database: str, url: str | None, work: Callab
     """Run work on a connection of the service's worker role."""
     _check(service)
     if url is None:
-        local = running_stack(stack)
-        url = role_url(local.servers.postgres_admin_url, database, worker_role(service), local.secrets.role_secret)
+        url = worker_url(running_stack(stack), service, database)
     dsn = url
 
     async def connected() -> _T:

@@ -5,7 +5,6 @@ A key is shown once, by the command that made it; it is not stored in a form in 
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from uuid import UUID
@@ -17,28 +16,28 @@ from rich.table import Table
 import matching
 from matching.adapters.coordinator_keys import KeyRefused, ListedKey, add_key, list_keys, revoke_key
 from mentorstream_local.loops import run_apart
-from mentorstream_local.migrations import role_url, worker_role
 from mentorstream_local.system import DATABASE
-from mentorstream_local.terminal import AsJson, StackName, console, plain_errors, print_json, progress, running_stack
+from mentorstream_local.terminal import (
+    AsJson,
+    MatchingDatabaseUrl,
+    StackName,
+    console,
+    plain_errors,
+    print_json,
+    progress,
+    running_stack,
+    worker_url,
+)
 from mentorstream_runtime.database import load_queries, open_pool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from mentorstream_runtime.database import Pool
 
 ResultT = TypeVar("ResultT")
 
 app = typer.Typer(help="Give keys to those who coordinate programs, and take them back.", no_args_is_help=True)
-
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="MENTORSTREAM_DATABASE_URL",
-        help="Database address of matching's worker; the local stack's when left out.",
-        show_default=False,
-    ),
-]
 
 
 @app.command()
@@ -51,7 +50,7 @@ def add(
         Literal["viewer", "coordinator"], typer.Option(help="A viewer reads; a coordinator also acts.")
     ] = "viewer",
     stack: StackName = "default",
-    database_url: DatabaseUrl = None,
+    database_url: MatchingDatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key for an organisation, and show it once."""
@@ -71,7 +70,7 @@ def add(
 def revoke(
     key_id: Annotated[str, typer.Argument(help="Its id, as `coordinators list` shows it.")],
     stack: StackName = "default",
-    database_url: DatabaseUrl = None,
+    database_url: MatchingDatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Shut a key out, from the next request on; who is logged in with it is logged out."""
@@ -84,7 +83,7 @@ def revoke(
 
 
 @app.command(name="list")
-def list_all(stack: StackName = "default", database_url: DatabaseUrl = None, as_json: AsJson = False) -> None:
+def list_all(stack: StackName = "default", database_url: MatchingDatabaseUrl = None, as_json: AsJson = False) -> None:
     """Show all keys, without secrets."""
     with plain_errors(asyncpg.PostgresError, OSError):
         keys = _run(stack, database_url, list_keys)
@@ -116,7 +115,7 @@ def _organisation(named: str, stack: str, database_url: str | None) -> UUID:
 
 
 async def _find_by_name(address: str, name: str) -> UUID | None:
-    async with _pool(address) as pool:
+    async with await _open(address) as pool:
         found: UUID | None = await pool.fetchval("SELECT organisation_id FROM organisation WHERE name = $1", name)
         return found
 
@@ -128,19 +127,13 @@ def _run(
 
 
 async def _act(address: str, action: Callable[[Pool, Mapping[str, str]], Awaitable[ResultT]]) -> ResultT:
-    async with _pool(address) as pool:
+    async with await _open(address) as pool:
         return await action(pool, load_queries(str(matching.__file__)))
 
 
-@asynccontextmanager
-async def _pool(address: str) -> AsyncIterator[Pool]:
-    pool = await open_pool(address, size=1, application_name="mentorstream-coordinators")
-    try:
-        yield pool
-    finally:
-        await pool.close()
+async def _open(address: str) -> Pool:
+    return await open_pool(address, size=1, application_name="mentorstream-coordinators")
 
 
 def _of_stack(name: str, service: str) -> str:
-    stack = running_stack(name)
-    return role_url(stack.servers.postgres_admin_url, DATABASE, worker_role(service), stack.secrets.role_secret)
+    return worker_url(running_stack(name), service, DATABASE)

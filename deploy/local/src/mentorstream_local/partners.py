@@ -28,9 +28,17 @@ from intake.handlers.partners import (
     rotate_credentials,
 )
 from mentorstream_local.loops import run_apart
-from mentorstream_local.migrations import role_url, worker_role
 from mentorstream_local.system import DATABASE
-from mentorstream_local.terminal import AsJson, StackName, console, plain_errors, print_json, progress, running_stack
+from mentorstream_local.terminal import (
+    AsJson,
+    StackName,
+    console,
+    plain_errors,
+    print_json,
+    progress,
+    running_stack,
+    worker_url,
+)
 from mentorstream_runtime.database import open_pool
 
 if TYPE_CHECKING:
@@ -177,19 +185,13 @@ def _run(
 async def _act(
     address: str, sealer: Sealer, action: Callable[[PostgresPartners, Sealer], Awaitable[ResultT]]
 ) -> ResultT:
-    pool = await open_pool(address, size=1, application_name="mentorstream-partners")
-    try:
+    async with await open_pool(address, size=1, application_name="mentorstream-partners") as pool:
         return await action(PostgresPartners(pool), sealer)
-    finally:
-        await pool.close()
 
 
 def _of_stack(name: str) -> tuple[str, list[str]]:
     stack = running_stack(name)
-    admin_url = stack.servers.postgres_admin_url
-    return role_url(admin_url, DATABASE, worker_role("intake"), stack.secrets.role_secret), list(
-        stack.secrets.encryption_keys
-    )
+    return worker_url(stack, "intake", DATABASE), list(stack.secrets.encryption_keys)
 
 
 def _keys_of_environment() -> list[str]:

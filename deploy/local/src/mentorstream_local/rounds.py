@@ -15,23 +15,24 @@ import asyncpg
 import typer
 
 from mentorstream_local.loops import run_apart
-from mentorstream_local.migrations import role_url, worker_role
 from mentorstream_local.round_check import Findings, check
 from mentorstream_local.round_file import RoundFile, Unreadable, answer_of
 from mentorstream_local.system import DATABASE
-from mentorstream_local.terminal import AsJson, StackName, console, plain_errors, print_json, progress, running_stack
+from mentorstream_local.terminal import (
+    AsJson,
+    MatchingDatabaseUrl,
+    StackName,
+    console,
+    plain_errors,
+    print_json,
+    progress,
+    running_stack,
+    worker_url,
+)
 from mentorstream_runtime.database import open_pool
 
 app = typer.Typer(help="Check rounds, and write them down to be checked.", no_args_is_help=True)
 
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        envvar="MENTORSTREAM_DATABASE_URL",
-        help="Database address of matching's worker; the local stack's when left out.",
-        show_default=False,
-    ),
-]
 # The answer is kept when the input, which has profiles, is gone.
 _STORED: Final = """
 SELECT round.program_id, program.kind, round.objective, round.seed, round.policy_version, round.input_digest,
@@ -46,7 +47,7 @@ def verify(
     file: Annotated[Path | None, typer.Argument(help="A round that `rounds export` wrote.", exists=True)] = None,
     round_id: Annotated[UUID | None, typer.Option("--round", help="A round that matching has stored.")] = None,
     stack: StackName = "default",
-    database_url: DatabaseUrl = None,
+    database_url: MatchingDatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a round: is it allowed, is it worth what it says, how much better could another be, who would swap.
@@ -70,7 +71,7 @@ def export(
     round_id: Annotated[UUID, typer.Argument(help="A round that matching has solved.")],
     file: Annotated[Path, typer.Argument(help="Where to write it.")],
     stack: StackName = "default",
-    database_url: DatabaseUrl = None,
+    database_url: MatchingDatabaseUrl = None,
 ) -> None:
     """Write a round down: ids, candidates, points, places, prices and pairs; no profile and no name."""
     with plain_errors(Unreadable, asyncpg.PostgresError, OSError):
@@ -94,22 +95,13 @@ def _show(found: RoundFile, findings: Findings, *, as_json: bool) -> None:
 
 
 def _stored(round_id: UUID | None, stack: str, database_url: str | None) -> RoundFile:
-    if database_url is None:
-        servers = running_stack(stack)
-        address = role_url(
-            servers.servers.postgres_admin_url, DATABASE, worker_role("matching"), servers.secrets.role_secret
-        )
-    else:
-        address = database_url
+    address = worker_url(running_stack(stack), "matching", DATABASE) if database_url is None else database_url
     return run_apart(_fetch(address, round_id))
 
 
 async def _fetch(address: str, round_id: UUID | None) -> RoundFile:
-    pool = await open_pool(address, size=1, application_name="mentorstream-rounds")
-    try:
+    async with await open_pool(address, size=1, application_name="mentorstream-rounds") as pool:
         row = await pool.fetchrow(_STORED, round_id)
-    finally:
-        await pool.close()
     if row is None:
         raise Unreadable(f"there is no round {round_id}")
     if row["result"] is None or row["figures"] is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from mentorstream_local.migrations import role_url, worker_role
 from mentorstream_local.stack import Stack
 
 if TYPE_CHECKING:
@@ -21,6 +22,14 @@ if not console.is_terminal:
 messages = Console(stderr=True, highlight=False)  # standard output is for results only
 
 StackName = Annotated[str, typer.Option("--stack", envvar="MENTORSTREAM_STACK", help="Name of the local stack.")]
+MatchingDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MENTORSTREAM_DATABASE_URL",
+        help="Database address of matching's worker; the local stack's when left out.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON.")]
 
 
@@ -45,6 +54,11 @@ def running_stack(name: str) -> Stack:
         messages.print(f"stack {name} is not running: mentorstream up", markup=False)
         raise typer.Exit(ExitCode.NOT_RUNNING)
     return stack
+
+
+def worker_url(stack: Stack, service: str, database: str) -> str:
+    """The database address of a service's worker on a stack that runs."""
+    return role_url(stack.servers.postgres_admin_url, database, worker_role(service), stack.secrets.role_secret)
 
 
 def print_json(value: Any) -> None:

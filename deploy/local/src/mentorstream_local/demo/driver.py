@@ -263,7 +263,7 @@ async def _add_partners(wiring: Wiring, data: DemoData) -> tuple[dict[str, Crede
         if msgspec.json.decode(each.body)["data"].get("policy", {}).get("matching") == "review"
     }
     made, keys = {}, {}
-    async with _worker_pool(wiring, "intake") as pool, _worker_pool(wiring, "matching") as matching_pool:
+    async with await _open(wiring, "intake") as pool, await _open(wiring, "matching") as matching_pool:
         store, sealer = PostgresPartners(pool), Sealer(list(wiring.encryption_keys))
         queries = load_queries(matching.__file__)
         for organisation in data.organisations:
@@ -280,11 +280,6 @@ async def _add_partners(wiring: Wiring, data: DemoData) -> tuple[dict[str, Crede
     return made, keys
 
 
-@contextlib.asynccontextmanager
-async def _worker_pool(wiring: Wiring, service: str) -> AsyncIterator[Pool]:
+async def _open(wiring: Wiring, service: str) -> Pool:
     url = role_url(wiring.servers.postgres_admin_url, wiring.database, worker_role(service), wiring.role_secret)
-    pool = await open_pool(url, size=1, application_name="mentorstream-demo")
-    try:
-        yield pool
-    finally:
-        await pool.close()
+    return await open_pool(url, size=1, application_name="mentorstream-demo")
