@@ -32,8 +32,8 @@ if [ "${1:-all}" != lint ]; then
         failed="$failed
     chromium"
     fi
-    step "pytest, two processes" $bin/pytest -n 2 -m "not serial"
-    step "pytest, serial" $bin/pytest -m serial
+    step "pytest, two processes" $bin/pytest --tb=short -n 2 -m "not serial"
+    step "pytest, serial" $bin/pytest --tb=short -m serial
 fi
 
 echo

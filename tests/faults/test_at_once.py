@@ -23,6 +23,8 @@ from mentorstream_local.records import read_records
 from mentorstream_runtime.links import Links
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tests.faults.outcomes import Effort, Record
     from tests.faults.run import Run
     from tests.faults.system import FaultService, FaultSystem
@@ -44,23 +46,32 @@ async def test_two_programs_book_one_person_from_two_workers(
 
     Both meetings fit into that time, but not both in its middle, where each program would put its own.
     """
-    people = effort.size(15, 45)
+    people, parts = effort.size(15, 45), effort.size(3, 9)
     second = await _second_worker(
-        system, run, ",".join(f"before_commit:stop:{number}" for number in range(1, effort.size(3, 12)))
+        system, run, ",".join(f"before_commit:stop:{number}" for number in range(1, 2 * people))
     )
     ours, theirs = await _programs_of_both_workers(system, run, second, mentors=people)
+    frozen: list[str] = []
     waited: list[str] = []
-    holding = asyncio.create_task(_hold_each_batch(run, second, waited))
+    holding = asyncio.create_task(_hold_each_batch(run, second, frozen, waited))
     hours = [
         {"weekday": _DAYS[number % 5], "start": f"{8 + number // 5 % 10:02}:00", "end": f"{9 + number // 5 % 10:02}:30"}
         for number in range(people)
     ]
-    for program_of in (theirs, ours):
+
+    async def register(program_of: list[str], part: int) -> None:
         async with asyncio.TaskGroup() as group:
-            for number in range(people):
+            for number in range(part, people, parts):
                 each = program_of[number % len(program_of)]
                 reference = f"l{system.loads}-m{number}"
                 group.create_task(run.driver.deliver(registration(each, reference, hours=[hours[number]])))
+
+    for part in range(parts):
+        freezes = _grows(frozen)
+        await register(theirs, part)
+        # Only then the others: the first worker would have decided about them before there is anything to wait for.
+        await run.until(freezes, "the second worker freezes inside a batch")
+        await register(ours, part)
     drained = await run.drain()
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
@@ -161,7 +172,7 @@ async def _second_worker(system: FaultSystem, run: Run, point: str) -> FaultServ
     return worker
 
 
-async def _hold_each_batch(run: Run, worker: FaultService, waited: list[str]) -> None:
+async def _hold_each_batch(run: Run, worker: FaultService, frozen: list[str], waited: list[str]) -> None:
     """Thaw the worker each time that it froze in a batch, once somebody waits for its locks or it is high time."""
     async with run.connection() as connection:
 
@@ -170,10 +181,17 @@ async def _hold_each_batch(run: Run, worker: FaultService, waited: list[str]) ->
 
         while True:
             await run.until(lambda: _is_frozen(worker), "the second worker freezes inside a batch", seconds=600)
+            frozen.append(worker.name)
             with contextlib.suppress(AssertionError):
                 await eventually(waits, what="somebody waits", seconds=_HELD_SECONDS)
                 waited.append(worker.name)
             worker.thaw()
+
+
+def _grows(found: Sequence[object]) -> Callable[[], bool]:
+    """Tells whether it is longer than it was now."""
+    before = len(found)
+    return lambda: len(found) > before
 
 
 async def _meeting_held(connection: asyncpg.Connection[asyncpg.Record]) -> asyncpg.Record:
