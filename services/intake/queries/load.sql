@@ -1,24 +1,30 @@
--- Reading for a decision. Everything here runs as the worker, limited to one organisation and what it named.
+-- Reading for a decision. Everything here runs as the worker, limited to organisations that asked and what they named.
 
 -- name: lock_organisation
 -- One group of requests of an organisation at a time: references, reporting lines and places in programs are its own, so
 -- under this lock they hold still. A circle of managers can be closed by several requests that touch different people,
 -- which locks on the people alone would not notice.
-SELECT name FROM organisation WHERE organisation_id = $1 FOR NO KEY UPDATE
+SELECT organisation_id FROM organisation WHERE organisation_id = ANY ($1::uuid[]) FOR NO KEY UPDATE
+
+-- name: lock_free_organisations
+-- Of several, those that nobody else holds: one that is held for long is not to hold up the others.
+SELECT organisation_id FROM organisation WHERE organisation_id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: load_accepted
-SELECT accepted.source, accepted.id, accepted.digest, accepted.answer
+SELECT organisation_id, source, id, accepted.digest, accepted.answer
 FROM accepted_request AS accepted
-JOIN unnest($2::text[], $3::text[]) AS wanted (source, id) USING (source, id)
-WHERE accepted.organisation_id = $1
+JOIN unnest($1::uuid[], $2::text[], $3::text[]) AS wanted (organisation_id, source, id)
+USING (organisation_id, source, id)
 
 -- name: load_people
--- $2: every reference named. $3: those of people whose manager may change, so that whoever is up to ten levels below
--- them is needed as well. Then whom their participants block, and all managers of all of these.
+-- $1, $2: every organisation and reference named. $3, $4: those of people whose manager may change, so that whoever is
+-- up to ten levels below them is needed as well. Then whom their participants block, and all managers of all of these.
 WITH RECURSIVE seed AS (
-    SELECT person_id FROM person WHERE organisation_id = $1 AND reference = ANY ($2::text[])
+    SELECT person_id FROM person
+    JOIN unnest($1::uuid[], $2::text[]) AS named (organisation_id, reference) USING (organisation_id, reference)
 ), below (person_id, depth) AS (
-    SELECT person_id, 0 FROM person WHERE organisation_id = $1 AND reference = ANY ($3::text[])
+    SELECT person_id, 0 FROM person
+    JOIN unnest($3::uuid[], $4::text[]) AS lined (organisation_id, reference) USING (organisation_id, reference)
     UNION
     SELECT report.person_id, below.depth + 1
     FROM below JOIN person AS report ON report.manager_id = below.person_id
@@ -34,7 +40,7 @@ WITH RECURSIVE seed AS (
     FROM above JOIN person USING (person_id)
     WHERE person.manager_id IS NOT NULL
 )
-SELECT person_id, reference, version, full_name, email, zone, locale, manager_id,
+SELECT person_id, organisation_id, reference, version, full_name, email, zone, locale, manager_id,
        EXISTS (SELECT FROM touched WHERE touched.person_id = person.person_id) AS touched
 FROM above JOIN person USING (person_id)
 
@@ -46,14 +52,19 @@ WHERE person_id = ANY ($2::uuid[])
 UNION ALL
 SELECT participant_id, program_id, person_id, organisation_id, roles, details, blocks, active
 FROM participant
-WHERE organisation_id = $1 AND active AND blocks <> '{}' AND blocks && $2::uuid[] AND NOT person_id = ANY ($2::uuid[])
+WHERE organisation_id = ANY ($1::uuid[]) AND active AND blocks <> '{}' AND blocks && $2::uuid[] AND NOT person_id = ANY ($2::uuid[])
 
 -- name: lock_programs
--- After the organisation's row, in id order: the one order of locks for everybody.
+-- After the organisations' rows, in id order: the one order of locks for everybody. What a program is called never
+-- changes, so its id may be found before it is locked.
 SELECT program_id, organisation_id, owner, reference, title, kind, roles, version, policy, terms
 FROM program
-WHERE program_id = ANY ($1::uuid[])
-   OR (owner, reference) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+WHERE program_id = ANY (ARRAY(
+    SELECT unnest($1::uuid[])
+    UNION
+    SELECT program_id FROM program JOIN unnest($2::text[], $3::text[]) AS named (owner, reference)
+        USING (owner, reference)
+))
 ORDER BY program_id
 FOR NO KEY UPDATE
 

@@ -25,9 +25,9 @@ ON CONFLICT (program_id) DO UPDATE SET version = excluded.version, links = exclu
 -- name: store_people
 -- Managers are set together with the people, so both may be new: the foreign key is checked when the statement ends.
 INSERT INTO person (person_id, organisation_id, reference, version, full_name, email, zone, locale, manager_id)
-SELECT person_id, $1, reference, version, full_name, email, zone, locale, manager_id
-FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
-    AS new (person_id, reference, version, full_name, email, zone, locale, manager_id)
+SELECT person_id, organisation_id, reference, version, full_name, email, zone, locale, manager_id
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::uuid[])
+    AS new (person_id, organisation_id, reference, version, full_name, email, zone, locale, manager_id)
 ON CONFLICT (person_id) DO UPDATE
 SET version = excluded.version, full_name = excluded.full_name, email = excluded.email, zone = excluded.zone,
     locale = excluded.locale, manager_id = excluded.manager_id
@@ -44,15 +44,16 @@ SET roles = excluded.roles, details = excluded.details, blocks = excluded.blocks
 -- name: store_accepted
 -- No ON CONFLICT: the same id accepted meanwhile is a reason to look and decide again.
 INSERT INTO accepted_request (organisation_id, source, id, digest, answer, accepted_at)
-SELECT $1, source, id, digest, answer::jsonb, $6
-FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) AS new (source, id, digest, answer)
+SELECT organisation_id, source, id, digest, answer::jsonb, $6
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::text[])
+    AS new (organisation_id, source, id, digest, answer)
 
 -- name: erase_participants
 DELETE FROM participant WHERE person_id = $1
 
 -- name: erase_blocks
 UPDATE participant SET blocks = array_remove(blocks, $2::uuid)
-WHERE organisation_id = $1 AND blocks <> '{}' AND blocks && ARRAY[$2::uuid]
+WHERE organisation_id = ANY ($1::uuid[]) AND blocks <> '{}' AND blocks && ARRAY[$2::uuid]
 
 -- name: erase_person
 DELETE FROM person WHERE person_id = $1

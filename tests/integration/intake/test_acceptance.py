@@ -9,10 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from uuid_utils.compat import uuid7
 
-from intake.adapters.postgres import AcceptedRequestsTimer, PostgresTransaction
+from intake.adapters.postgres import AcceptedRequestsTimer, PostgresStore, PostgresTransaction
 from intake.bootstrap import build
-from intake.handlers.acceptance import Acceptance, Acceptor
+from intake.domain.book import Organisation
+from intake.domain.refusals import Refused
+from intake.handlers.acceptance import Acceptance, Acceptor, Outcome
 from intake.handlers.ports import Earlier, RequestKey
 from intake.handlers.submissions import event_of, submission_of
 from mentorstream_events.registrations import ParticipantRegistered, ReportingLineChanged
@@ -49,8 +52,8 @@ class _Store:
         self.blind = 1
 
     @asynccontextmanager
-    async def transaction(self, organisation: Any) -> AsyncIterator[Any]:
-        async with self.real.transaction(organisation) as transaction:
+    async def transaction(self, organisations: Any) -> AsyncIterator[Any]:
+        async with self.real.transaction(organisations) as transaction:
             if self.blind:
                 self.blind -= 1
                 transaction.__class__ = _Blind
@@ -66,11 +69,6 @@ class _Blind(PostgresTransaction):
 
 
 async def test_an_id_accepted_meanwhile_makes_it_look_again(intake: Intake, acme: PartnerClient) -> None:
-    from uuid_utils.compat import uuid7
-
-    from intake.adapters.postgres import PostgresStore
-    from intake.domain.book import Organisation
-
     document = event("participant.register", registration("e1"))
     answer = await acme.post(document)
     runtime = intake.process.runtime
@@ -81,6 +79,50 @@ async def test_an_id_accepted_meanwhile_makes_it_look_again(intake: Intake, acme
 
     assert outcome == Acceptance(answer.json()["accepted"][0], repeated=True)
     assert len(await intake.facts(ParticipantRegistered)) == 1
+
+
+async def test_requests_of_many_partners_are_stored_together_and_answered_each_for_itself(
+    intake: Intake, acme: PartnerClient
+) -> None:
+    globex, initech = await intake.partner("globex"), await intake.partner("initech")
+    await acme.configure(open_to=["globex"])
+    runtime = intake.process.runtime
+    acceptor = Acceptor(PostgresStore(runtime.pool, runtime, uuid7), runtime.clock)
+
+    async def register(partner: PartnerClient, number: int) -> Outcome:
+        data = registration(f"e{number}", program="acme/leadership")
+        submission = submission_of(event_of(event("participant.register", data)))
+        (outcome,) = await acceptor.accept(Organisation(partner.organisation_id, partner.name), [submission])
+        return outcome
+
+    asking = [(partner, number) for number in range(10) for partner in (acme, globex, initech)]
+    outcomes = await asyncio.gather(*(register(*each) for each in asking))
+
+    rows = await intake.fetch("SELECT participant_id, organisation_id, xmin::text AS commit FROM participant")
+    owner = {str(row["participant_id"]): row["organisation_id"] for row in rows}
+    for (partner, _), outcome in zip(asking, outcomes, strict=True):
+        if partner is initech:
+            assert isinstance(outcome, Refused)
+        else:
+            assert isinstance(outcome, Acceptance)
+            assert owner[outcome.answer["participant_id"]] == partner.organisation_id
+    assert len(owner) == 20
+    assert len(await intake.facts(ParticipantRegistered)) == 20
+    # The first two begin at once, on their own; all that came meanwhile goes with one of the next.
+    assert len({row["commit"] for row in rows}) <= 4
+
+
+async def test_a_partner_whose_lock_is_held_does_not_hold_up_others(intake: Intake, acme: PartnerClient) -> None:
+    others = [await intake.partner(name) for name in ("globex", "initech", "umbrella")]
+    await asyncio.gather(*(other.configure() for other in others))
+    pool = intake.process.runtime.pool
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM organisation WHERE organisation_id = $1 FOR UPDATE", acme.organisation_id)
+        held = asyncio.create_task(acme.register("e1"))
+        await asyncio.gather(*(other.register(f"e{number}") for number in range(5) for other in others))
+        assert not held.done()
+    assert (await held)["type"] == "mentorstream.participant.register.v1"
+    assert len(await intake.facts(ParticipantRegistered)) == 16
 
 
 async def test_ids_are_forgotten_after_their_time(intake: Intake, acme: PartnerClient) -> None:

@@ -1,7 +1,7 @@
-"""Intake's records in PostgreSQL: one transaction for a group of requests of one organisation.
+"""Intake's records in PostgreSQL: one transaction for a group of requests, of one organisation or of several.
 
-The order of locks is the organisation's row, then program rows by id, then (in the runtime) outbox sequences by topic
-and key. No transaction waits for an organisation while it holds a program, so waiting never goes in a circle. People
+The order of locks is organisations' rows, then program rows by id, then (in the runtime) outbox sequences by topic and
+key. Who holds an organisation or a program waits for no further organisation, so waiting never goes in a circle. People
 need no lock of their own: they belong to one organisation, whose lock is held.
 """
 
@@ -48,11 +48,14 @@ class PostgresStore:
         self._mint = mint
 
     @contextlib.asynccontextmanager
-    async def transaction(self, organisation: Organisation) -> AsyncIterator[PostgresTransaction]:
-        """A transaction under the organisation's lock."""
+    async def transaction(self, organisations: Sequence[Organisation]) -> AsyncIterator[PostgresTransaction]:
+        """A transaction under the organisations' locks. Of several, those that others hold are left out."""
+        wanted = {each.organisation_id: each for each in organisations}
+        query = QUERIES["lock_organisation" if len(wanted) == 1 else "lock_free_organisations"]
         async with transaction(self._pool) as connection:
-            await connection.execute(QUERIES["lock_organisation"], organisation.organisation_id)
-            yield PostgresTransaction(connection, organisation, self._publisher, self._mint)
+            rows = await connection.fetch(query, list(wanted))
+            locked = [wanted[row["organisation_id"]] for row in rows]
+            yield PostgresTransaction(connection, locked, self._publisher, self._mint)
 
     def wake(self) -> None:
         """Let the outbox be published now."""
@@ -60,82 +63,92 @@ class PostgresStore:
 
 
 class PostgresTransaction:
-    """What can be done in one transaction; every statement is limited to the organisation's own."""
+    """What can be done in one transaction; every statement is limited to the organisations' own."""
 
     def __init__(
-        self, connection: Connection, organisation: Organisation, publisher: Publisher, mint: Callable[[], UUID]
+        self,
+        connection: Connection,
+        organisations: Sequence[Organisation],
+        publisher: Publisher,
+        mint: Callable[[], UUID],
     ) -> None:
         self._connection = connection
-        self._organisation = organisation
-        self._id = organisation.organisation_id
         self._publisher = publisher
         self._mint = mint
+        self.organisations = organisations
 
     async def earlier(self, keys: Sequence[RequestKey]) -> Mapping[RequestKey, Earlier]:
         """Which of these were accepted before."""
-        rows = await self._connection.fetch(
-            QUERIES["load_accepted"], self._id, [source for source, _ in keys], [identifier for _, identifier in keys]
-        )
-        return {(row["source"], row["id"]): Earlier(row["digest"], row["answer"]) for row in rows}
+        rows = await self._connection.fetch(QUERIES["load_accepted"], *columns_of(list(keys), 3))
+        return {
+            (row["organisation_id"], row["source"], row["id"]): Earlier(row["digest"], row["answer"]) for row in rows
+        }
 
-    async def organisations(self, names: frozenset[str]) -> Mapping[str, UUID]:
+    async def named(self, names: frozenset[str]) -> Mapping[str, UUID]:
         """Ids of those of the named organisations that exist."""
         rows = await self._connection.fetch(QUERIES["load_organisations"], sorted(names))
         return {row["name"]: row["organisation_id"] for row in rows}
 
-    async def open_book(self, needs: Needs) -> Book:
+    async def open_books(self, needs: Mapping[UUID, Needs]) -> Mapping[UUID, Book]:
         """Fetch people, then their places, then lock the programs of both and read those last."""
         people: list[Record] = []
         participants: list[Record] = []
-        if needs.references:
-            people = await self._connection.fetch(
-                QUERIES["load_people"], self._id, list(needs.references), list(needs.line_references)
-            )
+        named = [(key, each) for key, need in needs.items() for each in need.references]
+        if named:
+            lined = [(key, each) for key, need in needs.items() for each in need.line_references]
+            people = await self._connection.fetch(QUERIES["load_people"], *columns_of(named, 2), *columns_of(lined, 2))
             touched = [row["person_id"] for row in people if row["touched"]]
             if touched:
-                participants = await self._connection.fetch(QUERIES["load_participants"], self._id, touched)
+                participants = await self._connection.fetch(QUERIES["load_participants"], list(needs), touched)
         programs = await self._locked_programs({row["program_id"] for row in participants}, needs)
+        named_vocabularies = sorted({each for need in needs.values() for each in need.vocabularies})
         vocabularies = (
-            await self._connection.fetch(QUERIES["load_vocabularies"], *columns_of(sorted(needs.vocabularies), 2))
-            if needs.vocabularies
+            await self._connection.fetch(QUERIES["load_vocabularies"], *columns_of(list(named_vocabularies), 2))
+            if named_vocabularies
             else []
         )
-        return Book(
-            self._organisation,
-            people=map(person_of, people),
-            participants=map(participant_of, participants),
-            programs=programs,
-            vocabularies=map(vocabulary_of, vocabularies),
-            mint=self._mint,
-        )
+        people_of, participants_of = _by_organisation(people), _by_organisation(participants)
+        return {
+            each.organisation_id: Book(
+                each,
+                people=map(person_of, people_of.get(each.organisation_id, ())),
+                participants=map(participant_of, participants_of.get(each.organisation_id, ())),
+                programs=programs,
+                vocabularies=map(vocabulary_of, vocabularies),
+                mint=self._mint,
+            )
+            for each in self.organisations
+            if each.organisation_id in needs
+        }
 
-    async def _locked_programs(self, ids: set[UUID], needs: Needs) -> Sequence[Program]:
-        if not ids and not needs.programs:
+    async def _locked_programs(self, ids: set[UUID], needs: Mapping[UUID, Needs]) -> Sequence[Program]:
+        named = sorted({each for need in needs.values() for each in need.programs})
+        if not ids and not named:
             return []
-        named = sorted(needs.programs)
-        rows = await self._connection.fetch(QUERIES["lock_programs"], sorted(ids), *columns_of(list(named), 2))
+        rows = await self._connection.fetch(QUERIES["lock_programs"], list(ids), *columns_of(list(named), 2))
         admitted: dict[UUID, set[UUID]] = {row["program_id"]: set() for row in rows}
         for row in await self._connection.fetch(QUERIES["load_admitted"], list(admitted)):
             admitted[row["program_id"]].add(row["organisation_id"])
         return [program_of(row, frozenset(admitted[row["program_id"]])) for row in rows]
 
-    async def store(self, book: Book, accepted: Sequence[AcceptedRow]) -> None:
-        """Write what changed in the book, one statement for each table, and which requests were accepted."""
-        await self._store_programs([book.programs[program_id] for program_id in book.changed_programs])
-        for program_id in book.changed_vocabularies:
-            vocabulary = book.vocabularies[program_id]
-            await self._connection.execute(
-                QUERIES["store_vocabulary"], program_id, vocabulary.version, links_json(vocabulary.links)
-            )
-        await self._store_people([book.people[person_id] for person_id in book.changed_people])
-        await self._store_participants([book.participants[key] for key in book.changed_participants])
+    async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow]) -> None:
+        """Write what changed in the books, one statement for each table, and which requests were accepted."""
+        for book in books:
+            await self._store_programs(book.organisation, [book.programs[each] for each in book.changed_programs])
+            for program_id in book.changed_vocabularies:
+                vocabulary = book.vocabularies[program_id]
+                await self._connection.execute(
+                    QUERIES["store_vocabulary"], program_id, vocabulary.version, links_json(vocabulary.links)
+                )
+        await self._store_people(books)
+        await self._store_participants([book.participants[key] for book in books for key in book.changed_participants])
         if accepted:
             rows = [(*row.key, row.digest, _json(row.answer)) for row in accepted]
             await self._connection.execute(
-                QUERIES["store_accepted"], self._id, *columns_of(list(rows), 4), accepted[0].accepted_at
+                QUERIES["store_accepted"], *columns_of(list(rows), 5), accepted[0].accepted_at
             )
 
-    async def _store_programs(self, programs: Sequence[Program]) -> None:
+    async def _store_programs(self, owner: Organisation, programs: Sequence[Program]) -> None:
         if not programs:
             return
         rows = [
@@ -152,30 +165,25 @@ class PostgresTransaction:
             for each in programs
         ]
         await self._connection.execute(
-            QUERIES["store_programs"], self._id, *columns_of(rows, 8), self._organisation.name
+            QUERIES["store_programs"], owner.organisation_id, *columns_of(rows, 8), owner.name
         )
         # Who was admitted before and is no longer has to go; whoever stays is written anew.
         await self._connection.execute(QUERIES["forget_admitted"], [each.program_id for each in programs])
         admitted = [(each.program_id, other) for each in programs for other in sorted(each.organisations)]
         await self._connection.execute(QUERIES["store_admitted"], *columns_of(list(admitted), 2))
 
-    async def _store_people(self, people: Sequence[Person]) -> None:
-        if not people:
-            return
-        rows = [
-            (
-                each.person_id,
-                each.reference,
-                each.version,
-                each.identity.full_name if each.identity else None,
-                each.identity.email if each.identity else None,
-                each.identity.zone if each.identity else None,
-                each.identity.locale if each.identity else None,
-                each.manager_id,
-            )
-            for each in people
-        ]
-        await self._connection.execute(QUERIES["store_people"], self._id, *columns_of(list(rows), 8))
+    async def _store_people(self, books: Sequence[Book]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        for book in books:
+            for person_id in book.changed_people:
+                each = book.people[person_id]
+                known = each.identity
+                told = (known.full_name, known.email, known.zone, known.locale) if known else (None,) * 4
+                rows.append(
+                    (person_id, book.organisation.organisation_id, each.reference, each.version, *told, each.manager_id)
+                )
+        if rows:
+            await self._connection.execute(QUERIES["store_people"], *columns_of(rows, 9))
 
     async def _store_participants(self, participants: Sequence[Participant]) -> None:
         if not participants:
@@ -203,7 +211,8 @@ class PostgresTransaction:
     async def erase(self, person: Person, now: datetime) -> None:
         """Delete all that is known of a person, and enter their id into the ledger of the erased."""
         await self._connection.execute(QUERIES["erase_participants"], person.person_id)
-        await self._connection.execute(QUERIES["erase_blocks"], self._id, person.person_id)
+        organisations = [each.organisation_id for each in self.organisations]
+        await self._connection.execute(QUERIES["erase_blocks"], organisations, person.person_id)
         await self._connection.execute(QUERIES["erase_person"], person.person_id)
         await self._connection.execute(QUERIES["record_erasure"], person.person_id, now)
 
@@ -235,6 +244,13 @@ class AcceptedRequestsTimer:
         due = oldest + self._keep
         whole = due.replace(minute=0, second=0, microsecond=0)
         return whole if whole == due else whole + timedelta(hours=1)
+
+
+def _by_organisation(rows: Sequence[Record]) -> Mapping[UUID, Sequence[Record]]:
+    found: dict[UUID, list[Record]] = {}
+    for row in rows:
+        found.setdefault(row["organisation_id"], []).append(row)
+    return found
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -6,14 +6,15 @@ Each function returns its faults instead of raising, so that a partner learns of
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from .refusals import Violation
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+ISO_WEEKDAY = {name: number for number, name in enumerate(WEEKDAYS, start=1)}
 _LOCAL_PART_LIMIT = 64
 _LABEL_LIMIT = 63
 _DOMAIN_LIMIT = 253
@@ -51,7 +52,9 @@ def email_faults(email: str, pointer: str) -> list[Violation]:
     return [Violation(pointer, f"this is no e-mail address: {detail}")]
 
 
+@lru_cache(maxsize=4096)
 def _is_domain(domain: str) -> bool:
+    """Remembered, because an organisation's people share a few."""
     try:
         ascii_domain = domain.encode("idna").decode()
     except UnicodeError:
@@ -71,8 +74,9 @@ def _is_domain(domain: str) -> bool:
     )
 
 
+@lru_cache(maxsize=2048)
 def minute_of(local_time: str) -> int:
-    """Minutes from midnight of "HH:MM"; 24:00 is 1440."""
+    """Minutes from midnight of "HH:MM"; 24:00 is 1440. Remembered: a day has 1440 of them."""
     return int(local_time[:2]) * 60 + int(local_time[3:5])
 
 
@@ -103,8 +107,10 @@ def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
-def double_faults(entries: Iterable[str], pointer: str) -> list[Violation]:
+def double_faults(entries: Sequence[str], pointer: str) -> list[Violation]:
     """Entries that are in a list twice, whatever their case."""
+    if len({entry.casefold() for entry in entries}) == len(entries):
+        return []
     seen: dict[str, int] = {}
     faults = []
     for index, entry in enumerate(entries):
@@ -119,6 +125,13 @@ def text_faults(text: str, pointer: str) -> list[Violation]:
     if text.strip() == text and text:
         return []
     return [Violation(pointer, "is blank or has white space at its start or end; expected plain text")]
+
+
+def texts_faults(texts: Sequence[str], pointer: str, field: str = "") -> list[Violation]:
+    """`text_faults` of each; the text is at `field` of its entry."""
+    if all(text and text.strip() == text for text in texts):
+        return []
+    return [fault for index, text in enumerate(texts) for fault in text_faults(text, f"{pointer}/{index}{field}")]
 
 
 def capacity_faults(roles: Sequence[str], capacity: int | None, pointer: str) -> list[Violation]:

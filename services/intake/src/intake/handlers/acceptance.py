@@ -1,16 +1,15 @@
 """Accepting requests: check the ids, decide each in order, store state, answers and facts in one transaction.
 
-Requests of one organisation that arrive while another group of it is being stored wait and go together in the next
-one. They would wait for its lock anyway; this way they do so without holding a database connection, and share the
-cost of the commit.
+Requests that arrive while others are being stored wait, without holding a database connection, and go together in the
+next transaction, whoever they are from: so many share its round trips and its commit. Each organisation's are decided
+on their own, in the order in which they came, and a fault is only theirs who caused it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +17,7 @@ from uuid import UUID
 import structlog
 from msgspec import UNSET
 
-from mentorstream_events import derived_id
+from mentorstream_events import derived_id, derived_text
 from mentorstream_events.partner import (
     ConfigureProgram,
     ConfigureVocabulary,
@@ -38,13 +37,17 @@ from ..domain.refusals import Refused, refuse
 from .decisions import decide
 from .facts import line_facts
 from .naming import owner_and_reference
-from .ports import AcceptedRow, Needs, RequestKey, Store, Transaction
+from .ports import AcceptedRow, Earlier, Needs, Store, Transaction
 from .submissions import Submission
 
 log = structlog.get_logger(__name__)
 
 GROUP_LIMIT: Final = 500
 _ATTEMPTS: Final = 4
+# One is decided while the database answers the other. More would only make smaller groups.
+_AT_ONCE: Final = 2
+# They change what others' requests are decided by: no other organisation's go with them.
+_ALONE: Final = (ConfigureProgram, ConfigureVocabulary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +61,12 @@ class Acceptance:
 Outcome = Acceptance | Refused
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
+    organisation: Organisation
     submissions: Sequence[Submission]
     outcomes: asyncio.Future[Sequence[Outcome]]
-
-
-@dataclass(slots=True)
-class _Line:
-    waiting: deque[_Waiting] = field(default_factory=deque)
-    worker: asyncio.Task[None] | None = None
+    alone: bool
 
 
 class Acceptor:
@@ -76,58 +75,100 @@ class Acceptor:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._lines: dict[UUID, _Line] = {}
+        self._waiting: list[_Waiting] = []
+        self._busy: set[UUID] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def accept(self, organisation: Organisation, submissions: Sequence[Submission]) -> Sequence[Outcome]:
         """All outcomes are committed when this returns. Raises what the database raises when it is away."""
         if not submissions:
             return []
-        line = self._lines.setdefault(organisation.organisation_id, _Line())
-        entry = _Waiting(submissions, asyncio.get_running_loop().create_future())
-        line.waiting.append(entry)
-        if line.worker is None:
-            line.worker = asyncio.create_task(self._work(organisation, line))
+        alone = any(isinstance(each.request, _ALONE) for each in submissions)
+        entry = _Waiting(organisation, submissions, asyncio.get_running_loop().create_future(), alone)
+        self._waiting.append(entry)
+        self._begin()
         return await entry.outcomes
 
-    async def _work(self, organisation: Organisation, line: _Line) -> None:
+    def _begin(self) -> None:
+        while len(self._under_way) < _AT_ONCE and (group := self._next_group()):
+            self._busy |= group.keys()
+            task = asyncio.create_task(self._work(group))
+            self._under_way.add(task)
+            task.add_done_callback(self._ended)
+
+    def _next_group(self) -> dict[UUID, list[_Waiting]]:
+        """By organisation, whoever came first and as many of those behind them as may go with them."""
+        group: dict[UUID, list[_Waiting]] = {}
+        later: list[_Waiting] = []
+        # Whose requests have to wait now: theirs are taken in the order in which they came.
+        held = set(self._busy)
+        size, closed = 0, False
+        for index, entry in enumerate(self._waiting):
+            key = entry.organisation.organisation_id
+            stranger = bool(group) and key not in group
+            if key in held or (stranger and (closed or entry.alone)) or (entry.alone and len(group) > 1):
+                held.add(key)
+                later.append(entry)
+                continue
+            if group and size + len(entry.submissions) > GROUP_LIMIT:
+                later += self._waiting[index:]
+                break
+            group.setdefault(key, []).append(entry)
+            size += len(entry.submissions)
+            closed = closed or entry.alone
+        self._waiting = later
+        return group
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._begin()
+
+    async def _work(self, group: dict[UUID, list[_Waiting]]) -> None:
         try:
-            while line.waiting:
-                group = [line.waiting.popleft()]
-                size = len(group[0].submissions)
-                while line.waiting and size + len(line.waiting[0].submissions) <= GROUP_LIMIT:
-                    group.append(line.waiting.popleft())
-                    size += len(group[-1].submissions)
-                await self._store_group(organisation, group)
+            if len(group) == 1:
+                for entries in group.values():
+                    await self._store_entries(entries)
+            else:
+                await self._store_together(group)
         finally:
-            line.worker = None
-            del self._lines[organisation.organisation_id]
+            self._busy -= group.keys()
 
-    async def _store_group(self, organisation: Organisation, group: Sequence[_Waiting]) -> None:
+    async def _store_together(self, group: dict[UUID, list[_Waiting]]) -> None:
+        """Store requests of several organisations, once. Those that this did not store are taken up again, alone."""
+        stored: Mapping[UUID, Sequence[Outcome]] = {}
         try:
-            outcomes = await self._store_with_retries(organisation, [each for one in group for each in one.submissions])
+            stored = await self._store_once([entry for entries in group.values() for entry in entries])
         except Exception as error:
-            if len(group) > 1 and not is_infrastructure(error):
-                # One of them may be what fails: the others shall not suffer for it.
-                for one in group:
-                    await self._store_group(organisation, [one])
+            if is_infrastructure(error):
+                _fail([entry for entries in group.values() for entry in entries], error)
                 return
-            for one in group:
-                if not one.outcomes.done():
-                    one.outcomes.set_exception(error)
-            return
-        start = 0
-        for one in group:
-            end = start + len(one.submissions)
-            if not one.outcomes.done():  # the client may have gone; the request is in force all the same
-                one.outcomes.set_result(outcomes[start:end])
-            start = end
+            log.info("stored_one_by_one", organisations=len(group), error=repr(error))
+        for key, outcomes in stored.items():
+            _tell(group[key], outcomes)
+        left = [entry for key, entries in group.items() if key not in stored for entry in entries]
+        for entry in left:
+            entry.alone = True
+        self._waiting[:0] = left
 
-    async def _store_with_retries(
-        self, organisation: Organisation, submissions: Sequence[Submission]
-    ) -> Sequence[Outcome]:
+    async def _store_entries(self, entries: Sequence[_Waiting]) -> None:
+        """Store requests of one organisation."""
+        try:
+            outcomes = await self._store_with_retries(entries)
+        except Exception as error:
+            if len(entries) > 1 and not is_infrastructure(error):
+                # One of them may be what fails: the others shall not suffer for it.
+                for each in entries:
+                    await self._store_entries([each])
+                return
+            _fail(entries, error)
+            return
+        _tell(entries, outcomes)
+
+    async def _store_with_retries(self, entries: Sequence[_Waiting]) -> Sequence[Outcome]:
+        organisation = entries[0].organisation
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self._store_once(organisation, submissions)
+                return (await self._store_once(entries))[organisation.organisation_id]
             except Exception as error:
                 # Another process accepted the same id, or locks met: look again and decide again.
                 if attempt == _ATTEMPTS or not is_conflict(error):
@@ -135,48 +176,94 @@ class Acceptor:
                 log.info("decided_again", organisation=organisation.name, attempt=attempt, error=repr(error))
         raise AssertionError("unreachable")
 
-    async def _store_once(self, organisation: Organisation, submissions: Sequence[Submission]) -> Sequence[Outcome]:
+    async def _store_once(self, entries: Sequence[_Waiting]) -> Mapping[UUID, Sequence[Outcome]]:
+        """Outcomes by organisation, of those whose locks were had."""
         now = await self._clock.now()
-        async with self._store.transaction(organisation) as transaction:
-            outcomes, published = await decide_and_store(transaction, organisation, submissions, now)
+        asking = {each.organisation.organisation_id: each.organisation for each in entries}
+        async with self._store.transaction(list(asking.values())) as transaction:
+            asked: dict[UUID, list[Submission]] = {each.organisation_id: [] for each in transaction.organisations}
+            for entry in entries:
+                if entry.organisation.organisation_id in asked:
+                    asked[entry.organisation.organisation_id] += entry.submissions
+            outcomes, published = await decide_and_store(transaction, asked, now)
         if published:
             self._store.wake()
         return outcomes
 
 
+def _tell(entries: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    start = 0
+    for entry in entries:
+        end = start + len(entry.submissions)
+        if not entry.outcomes.done():  # the client may have gone; the request is in force all the same
+            entry.outcomes.set_result(outcomes[start:end])
+        start = end
+
+
+def _fail(entries: Sequence[_Waiting], error: Exception) -> None:
+    for entry in entries:
+        if not entry.outcomes.done():
+            entry.outcomes.set_exception(error)
+
+
 async def decide_and_store(
-    transaction: Transaction, organisation: Organisation, submissions: Sequence[Submission], now: datetime
-) -> tuple[Sequence[Outcome], bool]:
-    """Outcomes in the order given, and whether there are facts to publish."""
-    earlier = await transaction.earlier([(each.source, each.id) for each in submissions])
-    seen: dict[RequestKey, tuple[bytes, Mapping[str, Any]]] = {
-        key: (before.digest, before.answer) for key, before in earlier.items()
-    }
-    fresh = [each for each in submissions if (each.source, each.id) not in seen]
-    book: Book | None = None
-    organisations: Mapping[str, UUID] = {}
-    if fresh:
-        needs = needs_of(fresh, organisation.name)
-        if needs.organisations:
-            organisations = await transaction.organisations(needs.organisations)
-        book = await transaction.open_book(needs)
-    outcomes: list[Outcome] = []
+    transaction: Transaction, asked: Mapping[UUID, Sequence[Submission]], now: datetime
+) -> tuple[Mapping[UUID, Sequence[Outcome]], bool]:
+    """Outcomes of each of the transaction's organisations, in the order given, and whether there are facts."""
+    earlier = await transaction.earlier(
+        [(key, each.source, each.id) for key, submissions in asked.items() for each in submissions]
+    )
+    needs: dict[UUID, Needs] = {}
+    for organisation in transaction.organisations:
+        key = organisation.organisation_id
+        fresh = [each for each in asked[key] if (key, each.source, each.id) not in earlier]
+        if fresh:
+            needs[key] = needs_of(fresh, organisation.name)
+    names = frozenset(name for need in needs.values() for name in need.organisations)
+    others = await transaction.named(names) if names else {}
+    books = await transaction.open_books(needs) if needs else {}
+    outcomes: dict[UUID, Sequence[Outcome]] = {}
     accepted: list[AcceptedRow] = []
     events: list[Outgoing] = []
-    for submission in submissions:
-        key = (submission.source, submission.id)
-        if key in seen:
-            outcomes.append(_answer_again(submission, *seen[key]))
-            continue
+    for key, submissions in asked.items():
+        decided = _Decided(key, {name[1:]: before for name, before in earlier.items() if name[0] == key})
+        outcomes[key] = [decided.outcome(books.get(key), each, now, others) for each in submissions]
+        accepted += decided.accepted
+        events += decided.events
+    if accepted:
+        await transaction.store(list(books.values()), accepted)
+        for book in books.values():
+            events += await _widened(transaction, book, now)
+        await transaction.publish(events)
+    return outcomes, bool(events)
+
+
+class _Decided:
+    """What was decided of one organisation's requests so far."""
+
+    def __init__(self, organisation_id: UUID, earlier: Mapping[tuple[str, str], Earlier]) -> None:
+        self._organisation_id = organisation_id
+        self._seen = dict(earlier)
+        self.accepted: list[AcceptedRow] = []
+        self.events: list[Outgoing] = []
+
+    def outcome(
+        self, book: Book | None, submission: Submission, now: datetime, organisations: Mapping[str, UUID]
+    ) -> Outcome:
+        """What becomes of the next request."""
+        name = (submission.source, submission.id)
+        before = self._seen.get(name)
+        if before is not None:
+            return _answer_again(submission, before)
         assert book is not None  # noqa: S101 - an unseen submission is a fresh one
         # Accepted again after the first acceptance was forgotten, it is another cause: ids derived from it are new.
-        cause_id = derived_id(organisation.organisation_id, submission.source, submission.id, now.isoformat())
-        cause = Cause(id=str(cause_id), traceparent=submission.traceparent)
+        cause = Cause(
+            id=derived_text(self._organisation_id, *name, now.isoformat()), traceparent=submission.traceparent
+        )
         try:
             decision = decide(book, submission.request, cause, now, organisations)
         except Refused as refused:
-            outcomes.append(refused)
-            continue
+            return refused
         answer = {
             "source": submission.source,
             "id": submission.id,
@@ -184,15 +271,10 @@ async def decide_and_store(
             "accepted_at": now.isoformat().replace("+00:00", "Z"),
             **decision.ids,
         }
-        seen[key] = (submission.digest, answer)
-        accepted.append(AcceptedRow(key, submission.digest, answer, now))
-        events += decision.events
-        outcomes.append(Acceptance(answer))
-    if book is not None and accepted:
-        await transaction.store(book, accepted)
-        events += await _widened(transaction, book, now)
-        await transaction.publish(events)
-    return outcomes, bool(events)
+        self._seen[name] = Earlier(submission.digest, answer)
+        self.accepted.append(AcceptedRow((self._organisation_id, *name), submission.digest, answer, now))
+        self.events += decision.events
+        return Acceptance(answer)
 
 
 def needs_of(submissions: Sequence[Submission], own_name: str) -> Needs:
@@ -238,15 +320,15 @@ def needs_of(submissions: Sequence[Submission], own_name: str) -> Needs:
     )
 
 
-def _answer_again(submission: Submission, digest: bytes, answer: Mapping[str, Any]) -> Outcome:
-    if digest == submission.digest:
-        return Acceptance(answer, repeated=True)
+def _answer_again(submission: Submission, before: Earlier) -> Outcome:
+    if before.digest == submission.digest:
+        return Acceptance(before.answer, repeated=True)
     return refuse(
         "conflict",
         "This id was used for another request",
         "",
-        f"id {submission.id!r} of source {submission.source!r} was accepted at {answer['accepted_at']} with another"
-        " body; send a new request under a new id, or the same body again",
+        f"id {submission.id!r} of source {submission.source!r} was accepted at {before.answer['accepted_at']} with"
+        " another body; send a new request under a new id, or the same body again",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -42,6 +43,8 @@ class Sealer:
         if not keys:
             raise ValueError("MENTORSTREAM_ENCRYPTION_KEYS is empty: expected a JSON list of Fernet keys")
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        # A partner's many requests are checked with one secret; this process could read it at any time.
+        self._unsealed = lru_cache(maxsize=1024)(self._fernet.decrypt)
 
     def seal(self, secret: bytes) -> bytes:
         """The secret, encrypted."""
@@ -50,7 +53,7 @@ class Sealer:
     def unseal(self, sealed: bytes) -> bytes:
         """The secret in clear. Raises ValueError when none of the keys fits."""
         try:
-            return self._fernet.decrypt(sealed)
+            return self._unsealed(sealed)
         except InvalidToken:
             raise ValueError("a signing secret was sealed with a key that is not configured any more") from None
 

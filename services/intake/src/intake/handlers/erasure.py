@@ -21,10 +21,11 @@ class Eraser:
     async def erase(self, organisation: Organisation, reference: str, traceparent: str | None) -> str:
         """The id of the person who was erased. Raises Refused("unknown") when nobody is known by this reference."""
         now = await self._clock.now()
-        async with self._store.transaction(organisation) as transaction:
+        async with self._store.transaction([organisation]) as transaction:
             # What is below them is needed: their reports get another manager.
             one = frozenset({reference})
-            book = await transaction.open_book(Needs(references=one, line_references=one))
+            needs = {organisation.organisation_id: Needs(references=one, line_references=one)}
+            (book,) = (await transaction.open_books(needs)).values()
             person = book.person(reference)
             if person is None:
                 raise refuse(
@@ -36,7 +37,7 @@ class Eraser:
             # An id is erased once, so it is cause enough.
             cause = Cause(id=f"erased/{person.person_id}", traceparent=traceparent)
             events = erase(book, person, cause, now)
-            await transaction.store(book, [])
+            await transaction.store([book], [])
             await transaction.erase(person, now)
             await transaction.publish(events)
         self._store.wake()

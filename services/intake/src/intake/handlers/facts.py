@@ -36,7 +36,7 @@ LINES_LIMIT: Final = 1000
 def stored_details(details: ParticipantDetails) -> dict[str, Any]:
     """What is kept of a participant's details: the event's fields, without those that other records hold."""
     hours = sorted(
-        (checks.WEEKDAYS.index(each.weekday) + 1, checks.minute_of(each.start), checks.minute_of(each.end))
+        (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
         for each in details.availability
     )
     return {

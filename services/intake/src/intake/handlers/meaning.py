@@ -92,23 +92,22 @@ def _participant_faults(
     yield from checks.double_faults(details.roles, f"{pointer}/roles")
     yield from checks.capacity_faults(details.roles, document.get("capacity"), f"{pointer}/capacity")
     hours = [
-        (checks.WEEKDAYS.index(each.weekday) + 1, checks.minute_of(each.start), checks.minute_of(each.end))
+        (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
         for each in details.availability
     ]
     yield from checks.hours_faults(hours, f"{pointer}/availability")
     for name in ("languages", "goals", "interests", "values", "credentials", "blocks"):
         yield from checks.double_faults(getattr(details, name), f"{pointer}/{name}")
-    for name in ("offers", "wants"):
-        yield from checks.double_faults([each.skill for each in getattr(details, name)], f"{pointer}/{name}")
+    skills = {"offers": [each.skill for each in details.offers], "wants": [each.skill for each in details.wants]}
+    for name, named in skills.items():
+        yield from checks.double_faults(named, f"{pointer}/{name}")
     if reference in details.blocks:
         index = details.blocks.index(reference)
         yield Violation(f"{pointer}/blocks/{index}", "names the person themselves")
     for name in ("goals", "interests", "values", "credentials"):
-        for index, tag in enumerate(getattr(details, name)):
-            yield from checks.text_faults(tag, f"{pointer}/{name}/{index}")
-    for name in ("offers", "wants"):
-        for index, each in enumerate(getattr(details, name)):
-            yield from checks.text_faults(each.skill, f"{pointer}/{name}/{index}/skill")
+        yield from checks.texts_faults(getattr(details, name), f"{pointer}/{name}")
+    for name, named in skills.items():
+        yield from checks.texts_faults(named, f"{pointer}/{name}", "/skill")
     for name in ("style", "industry"):
         if getattr(details, name) is not None:
             yield from checks.text_faults(getattr(details, name), f"{pointer}/{name}")

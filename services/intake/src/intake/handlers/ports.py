@@ -1,4 +1,4 @@
-"""What acceptance needs of the outside: a transaction under an organisation's lock, and business time."""
+"""What acceptance needs of the outside: a transaction under organisations' locks, and business time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mentorstream_runtime.outbox import Outgoing
 from ..domain.book import Book, Organisation
 from ..domain.records import Person
 
-RequestKey = tuple[str, str]  # a partner's own (source, id)
+RequestKey = tuple[UUID, str, str]  # organisation, and its own source and id
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a group of requests names.
+    """What the requests of one organisation name.
 
     `line_references` are those whose own manager may change, `vocabularies` programs whose vocabulary may.
     """
@@ -50,22 +50,24 @@ class AcceptedRow:
 
 
 class Transaction(Protocol):
-    """One open transaction that holds the organisation's lock. It commits when its block ends without an error."""
+    """One open transaction that holds its organisations' locks. It commits when its block ends without an error."""
+
+    organisations: Sequence[Organisation]
 
     async def earlier(self, keys: Sequence[RequestKey]) -> Mapping[RequestKey, Earlier]:
         """Which of these were accepted before."""
         ...
 
-    async def open_book(self, needs: Needs) -> Book:
-        """Lock the programs concerned and fetch all that the requests touch."""
+    async def open_books(self, needs: Mapping[UUID, Needs]) -> Mapping[UUID, Book]:
+        """Lock the programs concerned and fetch all that the requests touch, by organisation."""
         ...
 
-    async def organisations(self, names: frozenset[str]) -> Mapping[str, UUID]:
+    async def named(self, names: frozenset[str]) -> Mapping[str, UUID]:
         """Ids of those of the named organisations that exist."""
         ...
 
-    async def store(self, book: Book, accepted: Sequence[AcceptedRow]) -> None:
-        """Write what changed in the book, and which requests were accepted, all at the same time."""
+    async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow]) -> None:
+        """Write what changed in the books, and which requests were accepted, all at the same time."""
         ...
 
     async def lines_of(self, program_id: UUID, levels: int) -> Sequence[tuple[UUID, Sequence[UUID]]]:
@@ -84,8 +86,11 @@ class Transaction(Protocol):
 class Store(Protocol):
     """Opens transactions. `wake` after a commit lets the outbox be published at once."""
 
-    def transaction(self, organisation: Organisation) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction under the organisation's lock."""
+    def transaction(self, organisations: Sequence[Organisation]) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction under the organisations' locks.
+
+        One organisation's lock is waited for. Of several, those that others hold are left out.
+        """
         ...
 
     def wake(self) -> None:
