@@ -23,12 +23,13 @@ from .decisions import Load, run_decisions
 from .findings import Findings
 from .growth import NAMED_LARGE, run_growth
 from .hops import run_hops
+from .idle import run_idle
 from .latency import run_latencies
 from .over_http import run_intake
 from .page import write_page
 from .workload import Size, mean_bytes, registrations
 
-_PARTS = ("decisions", "intake", "latency", "hops", "growth")
+_PARTS = ("decisions", "intake", "latency", "hops", "growth", "idle")
 _PEOPLE = 100_000
 
 
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=NAMED_LARGE, help="growth: people of the large database")
     parser.add_argument("--after", type=int, default=20_000, help="growth: events whose cost is compared")
     parser.add_argument("--memory-seconds", type=float, default=10, help="growth: how long others are watched")
+    parser.add_argument("--idle-seconds", type=float, default=60, help="idle: how long services are watched")
     parser.add_argument("--results", type=Path, help="where the JSON goes")
     parser.add_argument("--page", type=Path, help="where the table goes")
     options = parser.parse_args()
@@ -101,6 +103,8 @@ async def _measure(part: str, bed: Bed, findings: Findings, options: argparse.Na
                 repeats=options.repeats,
                 memory_seconds=options.memory_seconds,
             )
+        case "idle":
+            await run_idle(bed, findings, seconds=options.idle_seconds)
         case _:
             raise NotImplementedError(part)
 

@@ -17,6 +17,7 @@ AIMS: Final[Mapping[str, str]] = {
     "intake_batches_over_bare_fastapi": "≥ 5",
     "intake_singles_over_bare_fastapi": "≥ 0.5",
     "cost_per_event_1m_over_10k": "≤ 1.2",
+    "idle_share_of_a_core": "≤ 0.02",
 }
 """Each ratio that a whole run has, and what it should be."""
 _LEAST_SEEN: Final = 100
@@ -55,12 +56,19 @@ class Findings:
         self.cases.append({"subject": subject, "stage": stage, "memory_mebibytes": round(mebibytes)})
         self.say(f"{subject}, {stage}: {mebibytes:.0f} MiB")
 
+    def idle(self, service: str, share: float) -> None:
+        """A case of a service that has nothing to do: which share of a core it takes."""
+        self.cases.append(
+            {"subject": "mentorstream", "stage": f"{service} idle", "percent_of_a_core": round(100 * share, 2)}
+        )
+        self.say(f"mentorstream, {service} idle: {share:.2%} of a core")
+
     def ratio(self, name: str, value: float) -> None:
         """One of the ratios. Raises ValueError for what is none."""
         if name not in AIMS or not math.isfinite(value) or value <= 0:
             raise ValueError(f"{name} cannot be {value}")
         self.ratios[name] = value
-        self.say(f"{name}: {value:.2f} ({AIMS[name]})")
+        self.say(f"{name}: {value:.3g} ({AIMS[name]})")
 
     def missing(self) -> list[str]:
         """Ratios of a whole run that were not found."""

@@ -21,9 +21,12 @@ def write_page(outcome: dict[str, Any]) -> str:
     """The page as Markdown."""
     machine = ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in outcome["machine"].items())
     lines = [_HEAD, f"Machine: {machine}.", "", "| ratio | measured | aim |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {value:.2f} | {AIMS[name]} |" for name, value in outcome["ratios"].items()]
-    lines += ["", "| subject | stage | events a second | CPU s per 1000 | MiB | p50 ms | p99 ms |"]
-    lines += ["| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-    columns = ("subject", "stage", "events_per_second", "cpu_seconds_per_1000", "memory_mebibytes", "p50_ms", "p99_ms")
+    lines += [f"| {name} | {value:.3g} | {AIMS[name]} |" for name, value in outcome["ratios"].items()]
+    lines += ["", "| subject | stage | events a second | CPU s per 1000 | MiB | p50 ms | p99 ms | % of a core |"]
+    lines += ["| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    columns = (
+        "subject", "stage", "events_per_second", "cpu_seconds_per_1000", "memory_mebibytes", "p50_ms", "p99_ms",
+        "percent_of_a_core",
+    )  # fmt: skip
     lines += ["| " + " | ".join(str(case.get(name, "")) for name in columns) + " |" for case in outcome["cases"]]
     return "\n".join(lines) + "\n"

@@ -25,6 +25,7 @@ def whole_run() -> dict[str, Any]:
     findings.rate("mentorstream", "registration to match", [Timing(1000, 2.0, Cpu(1.0, 0.5, 0.25), 100.0)])
     findings.latency("limit", "floor", [0.001 * number for number in range(1, 201)])
     findings.memory("mentorstream", "matching at 1000000 people", 512.0)
+    findings.idle("matching", 0.011)
     for name in AIMS:
         findings.ratio(name, 1.0)
     assert findings.missing() == []
@@ -44,7 +45,7 @@ def test_results_hold_cases_and_every_ratio(outcome: dict[str, Any]) -> None:
     assert all(value > 0 for value in outcome["ratios"].values())
     for case in outcome["cases"]:
         assert {"subject", "stage"} <= set(case)
-        assert {"events_per_second", "p99_ms", "memory_mebibytes"} & set(case), case
+        assert {"events_per_second", "p99_ms", "memory_mebibytes", "percent_of_a_core"} & set(case), case
         if "events_per_second" in case:
             assert case["events_per_second"] > 0
             assert case["cpu_seconds_per_1000"] >= 0
@@ -56,7 +57,7 @@ def test_the_page_shows_every_case_and_ratio(outcome: dict[str, Any]) -> None:
     for case in outcome["cases"]:
         assert f"| {case['subject']} | {case['stage']} |" in page
     for name, aim in AIMS.items():
-        assert f"| {name} | {outcome['ratios'][name]:.2f} | {aim} |" in page
+        assert f"| {name} | {outcome['ratios'][name]:.3g} | {aim} |" in page
 
 
 def test_the_committed_page_is_that_of_the_committed_results() -> None:
