@@ -8,6 +8,7 @@ lets Faust commit its offsets in the background. What differs is what Faust make
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from matching.adapters import postgres as rows_of
 from matching.domain.pool import Pool
 from matching.entrypoints.consumer import REGISTRATIONS
 from mentorstream_events import SequenceNumber, contract_of, decode, encode_data, encode_headers
+from mentorstream_events.values import AuditGroup
 from mentorstream_runtime.database import open_pool
 
 PREFIX: Final = os.environ.get("FAUST_PREFIX", "")
@@ -39,6 +41,9 @@ class _Pools:
 
     def add(self, pool: Pool) -> None:
         self.by_program[pool.program.program_id] = pool
+
+    def put_audit_groups(self, program_id: UUID, participant_id: UUID, groups: Sequence[AuditGroup]) -> None:
+        """The workload has none."""
 
 
 def _insert(table: str, columns: tuple[str, ...], conflict: str = "") -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import io
 import json
 import random
@@ -93,6 +94,7 @@ class Entry:
     industry: str
     seniority: int
     credentials: list[str] = field(default_factory=list)
+    audit_groups: dict[str, str] = field(default_factory=dict)
     blocks: list[str] = field(default_factory=list)
 
 
@@ -243,6 +245,7 @@ class Network:
             "industry": subject["industry"],
             "seniority": dice.between(6, 9) if experienced else dice.between(1, 5),
             "credentials": [],
+            "audit_groups": _audit_groups(person, program),
             "blocks": [],
         }
         # The dice are thrown for everybody alike, so that one program's people do not change all others.
@@ -346,6 +349,7 @@ def participant(entry: Entry) -> Json:
         "industry": entry.industry,
         "seniority": entry.seniority,
         "credentials": entry.credentials,
+        "audit_groups": [{"attribute": name, "group": group} for name, group in entry.audit_groups.items()],
         "blocks": entry.blocks,
     }
     return {name: value for name, value in details.items() if value != []}
@@ -400,6 +404,7 @@ def csv_row(entry: Entry) -> dict[str, str]:
         "industry": entry.industry,
         "seniority": str(entry.seniority),
         "credentials": separator.join(entry.credentials),
+        "audit_groups": separator.join(f"{name}={group}" for name, group in entry.audit_groups.items()),
         "blocks": separator.join(entry.blocks),
     }
 
@@ -448,9 +453,17 @@ def later_event(network: Network, sender: Sender, later: Json) -> Json:
     raise ValueError(f"no action in {later}")
 
 
+def _audit_groups(person: Person, program: Json) -> dict[str, str]:
+    """By the reference and not by the dice: whether a program declares groups changes nobody else."""
+    told = program.get("audit_groups", {})
+    lot = hashlib.sha256(person.reference.encode()).digest()[0]
+    return {attribute: groups[lot % len(groups)] for attribute, groups in told.items()}
+
+
 def _table(rows: Sequence[Mapping[str, str]], mark: bool = False) -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
+    columns = [name for name in rows[0] if name != "audit_groups" or any(row[name] for row in rows)]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode("utf-8-sig" if mark else "utf-8")

@@ -69,6 +69,18 @@ SELECT participant_id FROM participant
 WHERE program_id = $1 AND details IS NOT NULL AND $2::text IN (participant_id::text, right(participant_id::text, 8))
 LIMIT 2;
 
+-- name: drop_audit_groups
+-- As the worker, before what a batch told of these people is stored.
+DELETE FROM audit_group USING unnest($1::uuid[], $2::uuid[]) AS row (program_id, participant_id)
+WHERE audit_group.program_id = row.program_id AND audit_group.participant_id = row.participant_id;
+
+-- name: audited_attributes
+-- Those that enough people have a group of.
+SELECT attribute FROM audit_group WHERE program_id = $1 GROUP BY attribute HAVING count(*) >= $2 ORDER BY attribute;
+
+-- name: audit_groups
+SELECT participant_id, group_name FROM audit_group WHERE program_id = $1 AND attribute = $2;
+
 -- name: ask_as_coordinator
 -- Returns a row the first time only: what was asked before is not asked again.
 INSERT INTO coordinator_request (program_id, kind, subject_id, request_id, organisation_id, key_lookup, asked_at, request)

@@ -53,6 +53,7 @@ WHERE asked.program_id = $1
   AND CASE asked.kind
       WHEN 'end' THEN EXISTS (SELECT FROM match WHERE match_id = asked.subject_id AND status <> 'ended')
                       OR EXISTS (SELECT FROM match WHERE circle_id = asked.subject_id AND status <> 'ended')
+      WHEN 'rematch' THEN EXISTS (SELECT FROM match WHERE match_id = asked.subject_id AND status <> 'ended')
       WHEN 'run' THEN NOT EXISTS (SELECT FROM round
                                   WHERE round.program_id = $1
                                     AND (round_id = asked.request_id OR requested_at >= asked.asked_at))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from playwright.async_api import Page, expect
 from tests.integration.matching.callers import Caller, caller
@@ -25,7 +26,7 @@ from tests.support.records import eventually
 
 from mentorstream_events.matches import MatchConfirmed
 from mentorstream_events.registrations import EndMatch, PublishRound, RunRound
-from mentorstream_events.values import Skill
+from mentorstream_events.values import AuditGroup, Skill
 
 if TYPE_CHECKING:
     from tests.browser.conftest import NewPage
@@ -94,6 +95,7 @@ async def test_logging_in_looking_and_ending_a_match_without_scripts(desk_of_own
         await expect(page.get_by_role("status")).to_contain_text("as solving again shows")
         await assert_fits(page)
 
+        await expect(page.get_by_role("button", name="End it and look again")).to_be_visible()
         await page.get_by_label("Yes, end it").check()
         await page.get_by_role("button", name="End the match").click()
         await expect(page.get_by_role("status")).to_contain_text("The match ends")
@@ -160,6 +162,43 @@ async def test_what_another_policy_would_do(desk_of_owner: Desk, desk: NewPage) 
     assert len(await desk_of_owner.service.events(MatchConfirmed)) == 1
 
 
+async def test_audits_show_groups_with_their_uncertainty_and_no_single_people(
+    desk_of_owner: Desk, desk: NewPage
+) -> None:
+    """Also how a what-if is counted by what was declared for audits."""
+    service = desk_of_owner.service
+    people = [
+        msgspec.structs.replace(
+            mentee(f"mentee {number}", languages=("it",) if number % 8 < 3 else ("en",), industry="retail"),
+            audit_groups=(AuditGroup(attribute="shift", group="night" if number % 2 else "day"),),
+        )
+        for number in range(40)
+    ]
+    await service.send(mentor("rosa", capacity=50), *people)
+    async with desk(java_script_enabled=False) as page:
+        await desk_of_owner.open_program(page)
+        await page.get_by_role("link", name="Audits").click()
+        await page.get_by_label("Compare mentees by").select_option("shift")
+        await page.get_by_role("button", name="Compare groups").press("Enter")
+        await expect(page.get_by_role("row", name="night")).to_contain_text("75 of 100 (53 to 89)")
+        await expect(page.get_by_role("row", name="not told")).to_contain_text("hidden")
+        await expect(page.get_by_role("img", name="Mentees with a mentor by group")).to_be_visible()
+        await page.get_by_label("When they are free").check()
+        await page.get_by_role("button", name="Simulate").press("Enter")
+        await expect(page.get_by_role("status")).to_contain_text("0 of 100 would do better")
+        await page.get_by_role("link", name="What if").click()
+        await page.get_by_label("Everybody, as if nobody were matched yet").check()
+        await page.get_by_label("Count the changes by").select_option("Industry")
+        await page.get_by_role("button", name="Compare").press("Enter")
+        await expect(page.get_by_role("row", name="retail")).to_contain_text("40")
+    async with desk() as page:
+        await desk_of_owner.open_program(page)
+        for query in ("by=audit:shift", "by=organisation&outcome=round", "misstating=preferences"):
+            await page.goto(f"{desk_of_owner.address}/programs/{PROGRAM}/audits?{query}")
+            await assert_accessible(page)
+            await assert_fits(page)
+
+
 async def test_forms_of_others_and_wrong_keys_do_nothing(desk_of_owner: Desk, desk: NewPage) -> None:
     async with desk() as page:
         await page.goto(desk_of_owner.address)
@@ -190,7 +229,7 @@ async def test_axe_finds_nothing_on_any_page(desk_of_owner: Desk, phone: NewPage
         await assert_accessible(page)
         await desk_of_owner.log_in(page)
         await service.send(configured(matching="review"))
-        for path in ("", "/waiting", "/matches", f"/matches/{match.match_id}", "/rounds", "/what-if"):
+        for path in ("", "/waiting", "/matches", f"/matches/{match.match_id}", "/rounds", "/what-if", "/audits"):
             await page.goto(program + path)
             await assert_accessible(page)
             await assert_fits(page)

@@ -46,6 +46,8 @@ FREE_TEXTS = {
     "style": "an entry of a list, as goals",
     "industry": "an entry of a list, as goals",
     "credentials": "what a program asks of mentors, such as 'trained'",
+    "attribute": "what an audit compares; intake's documentation tells partners to send wide groups",
+    "group": "one of its groups, for counts of many; see docs/matching/coordinators.md",
     "to_skill": "an entry of a skill list",
     "mentor_credentials": "the same, in a program's policy",
     "mentee_credentials": "the same, of mentees",

@@ -165,16 +165,57 @@ TABLE: list[tuple[str, str, Document, int, str, str]] = [
         "not in program",
     ),
     ("person of nobody", "person.update", {"person": person("e77")}, 422, "/data/person/reference", "nobody"),
+    (
+        "one role among partners",
+        REGISTER,
+        registration("e9", program="pairs"),
+        422,
+        "/data/participant/roles",
+        "expected both mentor and mentee",
+    ),
+    (
+        "partners into pairs of two",
+        "program.configure",
+        {"program": "pairs", "title": "X", "kind": "formal"},
+        422,
+        "/data/kind",
+        "make a new program",
+    ),
+    (
+        "pairs of two into circles",
+        "program.configure",
+        {"program": "bench", "title": "X", "kind": "group", "policy": {"matching": "rounds"}},
+        422,
+        "/data/kind",
+        "make a new program",
+    ),
+    (
+        "two groups of one attribute",
+        REGISTER,
+        _participant(audit_groups=[{"attribute": "age", "group": "a"}, {"attribute": "Age", "group": "b"}]),
+        422,
+        "/data/participant/audit_groups/1",
+        "twice",
+    ),
+    (
+        "blank group",
+        REGISTER,
+        _participant(audit_groups=[{"attribute": "age", "group": " "}]),
+        422,
+        "/data/participant/audit_groups/0/group",
+        "blank",
+    ),
     ("unknown type", "participant.promote", {}, 422, "/type", "not known"),
 ]
 
 
 @pytest.fixture
 async def crowded(intake: Intake, acme: PartnerClient) -> PartnerClient:
-    """A partner with a program for mentors only, two people in a line, and another organisation's program."""
+    """A partner with a program for mentors only and one of partners, three people in a line; another's program."""
     other = await intake.partner("other")
     await other.configure("p")
     await acme.configure("bench", roles=["mentor"])
+    await acme.configure("pairs", kind="peer")
     await acme.tell_all(
         [
             event("participant.register", registration("top")),

@@ -20,7 +20,7 @@ from tests.integration.matching.running import (
 )
 
 from mentorstream_events.matches import MatchConfirmed, MatchEnded
-from mentorstream_events.registrations import EndMatch
+from mentorstream_events.registrations import EndMatch, RematchRequested
 from mentorstream_events.values import Skill
 from mentorstream_runtime.database import transaction
 
@@ -167,6 +167,37 @@ async def test_ending_a_match_is_asked_once(service: MatchingService, running: M
     assert (await concerned.post(path)).status_code == 409
     (note,) = await service.rows("SELECT kind, subject_id, key_lookup FROM coordinator_request")
     assert tuple(note) == ("end", running.match_id, concerned.lookup)
+
+
+async def test_a_pair_that_does_not_fit_is_parted_and_both_look_again(
+    service: MatchingService, running: MatchConfirmed
+) -> None:
+    await service.send(mentor("pia"), mentee("kim", wants=(Skill(skill="law", level=3),)))
+    second = (await service.events(MatchConfirmed))[-1]
+    assert second.mentees[0].participant_id == participant_id("kim")
+    await service.send(mentee("lea", wants=(Skill(skill="SQL", level=3),)))  # waits for a place
+    path = f"{HERE}/matches/{running.match_id}/rematch"
+    viewer, concerned = await caller(service, BETA, "viewer"), await caller(service, BETA)
+    assert (await viewer.post(path)).status_code == 403
+    assert (await (await caller(service, GAMMA)).post(path)).status_code == 404
+    first, again = await concerned.post(path), await concerned.post(path)
+    assert (first.status_code, first.json()["repeated"]) == (202, False)
+    assert again.status_code in (202, 409)  # asked before, or ended by now
+    await service.settle()
+    (wish,) = await service.events(RematchRequested, "registrations")
+    assert (wish.participant_id, wish.match_id) == (participant_id("ines"), running.match_id)
+    (ended,) = await service.events(MatchEnded)
+    assert (ended.match_id, ended.reason) == (running.match_id, "rematch")
+    newest = (await service.events(MatchConfirmed))[-1]
+    assert (newest.mentor.participant_id, newest.mentees[0].participant_id) == (
+        participant_id("omar"),
+        participant_id("lea"),
+    )
+    assert {row["participant_id"] for row in await service.rows("SELECT participant_id FROM waiting")} == {
+        participant_id("ines"),
+        participant_id("jon"),
+    }
+    assert (await concerned.post(path)).status_code == 409
 
 
 async def test_a_key_that_is_none_opens_nothing(service: MatchingService, running: MatchConfirmed) -> None:

@@ -24,11 +24,18 @@ from matching.adapters.coordinator_requests import CoordinatorRequests, Kind
 from matching.adapters.restoring import PoolRestorer
 from mentorstream_events import Value
 from mentorstream_events.matches import MatchConfirmed, MatchEnded, MatchProposed
-from mentorstream_events.registrations import DiscardRound, EndMatch, PublishRound, RequestMentors, RunRound
+from mentorstream_events.registrations import (
+    DiscardRound,
+    EndMatch,
+    PublishRound,
+    RematchRequested,
+    RequestMentors,
+    RunRound,
+)
 from mentorstream_runtime.database import transaction
 from mentorstream_runtime.outbox import Outgoing
 
-ASKED = (EndMatch, RunRound, PublishRound, DiscardRound, RequestMentors)
+ASKED = (EndMatch, RematchRequested, RunRound, PublishRound, DiscardRound, RequestMentors)
 
 
 async def asked_and_lost(service: MatchingService, kind: Kind, subject_id: UUID, request: Value) -> UUID:
@@ -59,6 +66,19 @@ async def test_an_end_that_a_coordinator_asked_for_is_asked_until_it_is_decided(
     (match,) = await service.events(MatchConfirmed)
     request = EndMatch(program_id=PROGRAM, match_id=match.match_id, reason="coordinator")
     await asked_and_lost(service, "end", match.match_id, request)
+    assert await told_again(service) == [request]
+    await service.send(request)
+    assert len(await service.events(MatchEnded)) == 1
+    assert await told_again(service) == []
+
+
+async def test_a_rematch_that_a_coordinator_asked_for_is_asked_until_the_match_is_over(
+    service: MatchingService,
+) -> None:
+    await service.send(configured(), mentor("omar"), mentee("ines"))
+    (match,) = await service.events(MatchConfirmed)
+    request = RematchRequested(program_id=PROGRAM, participant_id=participant_id("ines"), match_id=match.match_id)
+    await asked_and_lost(service, "rematch", match.match_id, request)
     assert await told_again(service) == [request]
     await service.send(request)
     assert len(await service.events(MatchEnded)) == 1

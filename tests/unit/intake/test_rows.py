@@ -44,6 +44,8 @@ def test_empty_cells_are_left_out_and_a_dash_is_nobody() -> None:
           {"weekday": "sunday", "start": "22:00", "end": "24:00"}]),
         ({"goals": "one\r\ntwo;three"}, "goals", ["one two", "three"]),
         ({"style": " plain   words "}, "style", "plain words"),
+        ({"audit_groups": "age=under 30; shift = by = night"}, "audit_groups",
+         [{"attribute": "age", "group": "under 30"}, {"attribute": "shift", "group": "by = night"}]),
     ],
 )  # fmt: skip
 def test_cells_are_read(cells: dict[str, str], field: str, value: object) -> None:
@@ -57,6 +59,7 @@ def test_cells_are_read(cells: dict[str, str], field: str, value: object) -> Non
     ("cells", "pointer"),
     [
         ({"capacity": "three"}, "/participant/capacity"),
+        ({"audit_groups": "age=under 30;forty"}, "/participant/audit_groups/1"),
         ({"seniority": "1.5"}, "/participant/seniority"),
         ({"capacity": "²"}, "/participant/capacity"),
         ({"offers": "sql:x"}, "/participant/offers/0"),

@@ -44,6 +44,9 @@ class MemoryPools:
     def add(self, pool: Pool) -> None:
         self.by_program[pool.program.program_id] = pool
 
+    def put_audit_groups(self, program_id: UUID, participant_id: UUID, groups: Sequence[wire.AuditGroup]) -> None:
+        """Nothing here audits."""
+
 
 @dataclass
 class History:

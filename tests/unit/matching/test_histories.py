@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from uuid import UUID
 
+import msgspec
 import numpy as np
 import pytest
 from tests.unit.matching.scenarios import Draw, MemoryPools, drawn
@@ -16,6 +17,8 @@ from matching.domain.values import Match
 from matching.entrypoints.consumer import REGISTRATIONS
 from mentorstream_events import encode_data
 from mentorstream_events.matches import MatchConfirmed, MatchProposed
+from mentorstream_events.registrations import ParticipantRegistered, ParticipantUpdated
+from mentorstream_events.values import AuditGroup
 
 SEEDS = range(4)
 
@@ -54,6 +57,20 @@ def check(pool: Pool, matches: dict[UUID, Match]) -> None:
     for choice in pool.choices.values():
         assert not choice.mentors or pool.matches_of_mentee(choice.participant_id)
     check_facts(pool)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_was_declared_for_audits_decides_nothing(seed: int) -> None:
+    """Every event with the groups of whoever it is about, and without: what follows is the same to the last bit."""
+    history = drawn(seed, 120)
+    pools = MemoryPools()
+    for number, (event, outgoing) in enumerate(zip(history.events, history.outgoing, strict=True)):
+        data = event.data
+        if isinstance(data, ParticipantRegistered | ParticipantUpdated):
+            groups = (AuditGroup(attribute="age", group=("under 30", "30 and above")[number % 2]),)
+            data = msgspec.structs.replace(data, audit_groups=groups)
+        told = REGISTRATIONS[type(data)](pools, msgspec.structs.replace(event, data=data))
+        assert [(each.id, each.data) for each in told] == [(each.id, each.data) for each in outgoing]
 
 
 def is_open(match: Match) -> bool:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.unit.matching.builders import NOW, Story, ident, match_id, mentee, mentor, participant, pool_of, skills
+from tests.unit.matching_engine.markets import from_dense
 
 from matching.domain import forms, peers, round_steps
 from matching.domain.engine.certificate import verify
-from matching.domain.engine.market import NOBODY, from_dense
+from matching.domain.engine.market import NOBODY
 from matching.domain.pool import Pool
 from matching.domain.rounding import Solution, snapshot_of, solve
 from matching.domain.values import Confirmed, Decision, Policy, Round

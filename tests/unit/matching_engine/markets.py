@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from hypothesis import strategies as st
 
-from matching.domain.engine.market import Market, from_dense, load_costs, market
+from matching.domain.engine.market import Flags, Market, load_costs, market
+
+
+def from_dense(scores: npt.NDArray[Any], capacity: npt.ArrayLike, allowed: Flags | None = None) -> Market:
+    """A market of a whole matrix of points, mentees by mentors; `allowed` says which pairs are candidates."""
+    mask = np.ones(scores.shape, np.bool_) if allowed is None else allowed
+    start = np.zeros(len(scores) + 1, np.int64)
+    np.cumsum(mask.sum(axis=1), out=start[1:])
+    return market(start, np.nonzero(mask)[1], scores[mask], capacity)
 
 
 @st.composite

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import numpy as np
+from tests.unit.matching_engine.markets import from_dense
 
 from matching.domain.availability import week_bits
 from matching.domain.engine import market as markets
@@ -81,4 +82,4 @@ def random_market(
     random = np.random.default_rng(seed)
     allowed = random.random((mentees, mentors)) < each / max(mentors, 1)
     points = random.integers(1, highest + 1, (mentees, mentors))
-    return markets.from_dense(points, random.integers(0, most_places + 1, mentors), allowed)
+    return from_dense(points, random.integers(0, most_places + 1, mentors), allowed)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.matching_engine import brute
-from tests.unit.matching_engine.markets import small
+from tests.unit.matching_engine.markets import from_dense, small
 from tests.unit.matching_engine.pools import random_market
 
 from matching.domain.engine import arrivals, auction, audit, certificate, explain, paths
-from matching.domain.engine.market import Market, from_dense
+from matching.domain.engine.market import Market
 
 
 @settings(max_examples=60, deadline=None)
@@ -28,10 +28,8 @@ def test_a_standing_pool_keeps_its_proof_through_every_change(seed: int, epsilon
             changed = standing.arrive(some, random.integers(-3, 40, len(some)))
             here.append(standing.mentees - 1)
             before = np.append(before, -1)
-        elif what < 0.92:
-            changed = standing.withdraw(here.pop(int(random.integers(len(here)))))
         else:
-            changed = standing.withdraw_mentor(int(random.integers(mentors)))
+            changed = standing.withdraw(here.pop(int(random.integers(len(here)))))
         assert set(np.flatnonzero(standing.mentor_of != before)) <= set(changed.tolist())
         market = standing.market()
         checked = certificate.verify(market, standing.assignment())
@@ -130,11 +128,36 @@ def test_a_change_in_a_large_pool_is_found_by_solving_again(monkeypatch: pytest.
     assert abs(found.points - exact.points) <= 130 * auction.EPSILON
 
 
-def test_a_difference_lists_who_gained_lost_and_moved_and_hides_small_groups() -> None:
+def test_a_difference_lists_who_gained_lost_and_moved() -> None:
     before, after = np.array([0, 1, -1, 2] * 5, np.int32), np.array([0, -1, 1, 3] * 5, np.int32)
     found = audit.difference(before, after)
     assert (len(found.gained), len(found.lost), len(found.moved), found.kept) == (5, 5, 5, 5)
-    assert found.by_group(np.array([0] * 16 + [1] * 4)) == {0: (4, 4, 4)}
+
+
+def test_what_is_hidden_cannot_be_computed_from_what_is_shown() -> None:
+    def shown(*rows: tuple[int, ...], least: tuple[int, ...]) -> list[int]:
+        found: list[int] = np.flatnonzero(~audit.hidden(np.array(rows), least)).tolist()
+        return found
+
+    assert shown((10,), (20,), least=(5,)) == [0, 1]
+    assert shown((4,), (20,), (30,), least=(5,)) == [2]  # the next smallest goes too
+    assert shown((2,), (3,), (20,), (30,), least=(5,)) == [2, 3]  # five together are enough
+    assert shown((2,), (2,), (20,), (30,), least=(5,)) == [3]
+    assert shown((4,), (6,), least=(5,)) == []
+    # Of fifty and thirty people, all of the one matched and none of the other: that would tell who is who.
+    assert shown((50, 50, 0), (30, 0, 30), least=(10, 5, 5)) == []
+    assert shown((50, 40, 10), (30, 12, 18), (20, 20, 0), least=(10, 5, 5)) == [0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=8),
+    st.tuples(st.integers(1, 12), st.integers(1, 12)),
+)
+def test_hidden_groups_together_are_never_few(cells: list[tuple[int, int]], least: tuple[int, int]) -> None:
+    counts = np.array(cells)
+    hide = audit.hidden(counts, least)
+    assert (counts[~hide] >= least).all()
+    assert not hide.any() or hide.all() or (counts[hide].sum(axis=0) >= least).all()
 
 
 def test_wilson_s_interval_has_its_published_values() -> None:
@@ -149,16 +172,23 @@ def test_a_group_that_fares_worse_is_found_and_a_small_one_hidden() -> None:
     points = np.where(group[:, None] == 1, 300, 600) + np.random.default_rng(1).integers(0, 50, (405, 405))
     market = from_dense(points, np.ones(405, np.int64))
     mentor_of = np.where(group == 1, np.where(np.arange(405) % 2, np.arange(405), -1), np.arange(405)).astype(np.int32)
-    first, second, third = audit.by_group(market, mentor_of, group, seed=1)
+    matched, scores = mentor_of >= 0, audit.points_of(market, mentor_of)
+    first, second, third = audit.by_group(matched, scores, group, seed=1)
+    assert (third.size, third.rate, third.score_gap) == (5, None, None)
+    # With only one hidden the rate of all would give it away, so the next smallest is hidden as well.
+    assert (first.rate, second.rate) == (None, 0.5)
+    assert second.gap_high is not None
+    assert second.gap_high < -250
+    assert audit.by_group(matched, scores, group, seed=1)[1] == second
+    enough = np.minimum(group, 1)
+    first, second = audit.by_group(matched, scores, enough, seed=1)
     assert first.rate == 1.0
-    assert second.rate == 0.5
     assert first.low is not None
     assert second.high is not None
     assert first.low > second.high
-    assert second.gap_high is not None
-    assert second.gap_high < -250
-    assert (third.size, third.rate, third.score_gap) == (5, None, None)
-    assert audit.by_group(market, mentor_of, group, seed=1)[1] == second
+    # Nobody of the first group is without a mentor: where that must not tell who is in which, both are hidden.
+    assert [each.rate for each in audit.by_group(matched, scores, enough, seed=1, guarded=True)] == [None, None]
+    assert [each.rate for each in audit.by_group(matched, scores, enough * 0, seed=1, guarded=True)] == [None]
 
 
 def test_naming_only_the_best_gains_little_in_an_auction_and_can_lose_all() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.matching_engine import brute
-from tests.unit.matching_engine.markets import small
+from tests.unit.matching_engine.markets import from_dense, small
 from tests.unit.matching_engine.pools import random_market
 
 from matching.domain.engine import auction, certificate, paths, rounds
@@ -45,7 +45,7 @@ def test_steps_too_small_to_lose_a_point_lose_none(market: Market) -> None:
 
 def test_points_that_cannot_be_made_finer_are_refused() -> None:
     with pytest.raises(markets.NoMarket):
-        auction.solve_to_the_point(markets.from_dense(np.full((2, 2), markets.MOST_POINTS), [1, 1]))
+        auction.solve_to_the_point(from_dense(np.full((2, 2), markets.MOST_POINTS), [1, 1]))
 
 
 @settings(max_examples=150, deadline=None)
@@ -85,7 +85,7 @@ _SET_UP_TIMES = [[14, 5, 8, 7], [2, 12, 6, 5], [7, 8, 3, 9], [2, 4, 6, 10]]
 
 def test_a_published_assignment_problem_has_its_published_answer() -> None:
     times = np.array(_SET_UP_TIMES)
-    market = markets.from_dense(100 - times, [1, 1, 1, 1])
+    market = from_dense(100 - times, [1, 1, 1, 1])
     for answer in (paths.exact(market), auction.solve(market, 1)):
         assert 400 - certificate.value_of(market, answer.mentor_of) <= 15 + answer.epsilon * 4
     assert paths.exact(market).mentor_of.tolist() == [1, 3, 2, 0]
@@ -96,7 +96,7 @@ def test_a_published_assignment_problem_has_its_published_answer() -> None:
 @pytest.mark.parametrize("size", [5, 40])
 def test_machol_and_wien_s_hard_problem_has_its_known_optimum(size: int) -> None:
     numbers = np.arange(1, size + 1)
-    market = markets.from_dense(size * size + 1 - np.outer(numbers, numbers), np.ones(size, np.int64))
+    market = from_dense(size * size + 1 - np.outer(numbers, numbers), np.ones(size, np.int64))
     optimum = size * (size * size + 1) - int((numbers * numbers[::-1]).sum())
     assert certificate.value_of(market, paths.exact(market).mentor_of) == optimum
 
@@ -116,7 +116,7 @@ def test_machol_and_wien_s_hard_problem_has_its_known_optimum(size: int) -> None
     ids=["nobody", "no mentees", "no mentors", "no places", "all negative", "all nothing", "all tied", "huge"],
 )
 def test_degenerate_pools_have_answers(scores: np.ndarray, capacity: list[int]) -> None:
-    market = markets.from_dense(scores, np.array(capacity, np.int64))
+    market = from_dense(scores, np.array(capacity, np.int64))
     for objective in ("total", "participation", "stability", "fairness"):
         wish = rounds.Wish(objective, need_order=np.arange(market.mentees))
         found = rounds.run(market, wish)
@@ -173,7 +173,7 @@ def test_place_costs_must_not_fall() -> None:
 
 
 def test_load_costs_spread_mentees_over_mentors() -> None:
-    market = markets.from_dense(np.array([[10, 9]] * 4), [4, 4])
+    market = from_dense(np.array([[10, 9]] * 4), [4, 4])
     costs = markets.load_costs([0, 0], market.capacity, 3)
     spread = markets.market(market.start, market.mentor, market.points, market.capacity, costs)
     assert brute.loads(market, auction.solve(market, 1).mentor_of.tolist()) == [4, 0]
@@ -203,9 +203,7 @@ def test_the_digest_sees_every_array() -> None:
 
 
 def test_the_checker_finds_what_is_not_allowed() -> None:
-    market = markets.from_dense(
-        np.array([[5, 0], [5, 0], [5, 4]]), [1, 1], np.array([[True, False]] * 2 + [[True, True]])
-    )
+    market = from_dense(np.array([[5, 0], [5, 0], [5, 4]]), [1, 1], np.array([[True, False]] * 2 + [[True, True]]))
     assert certificate.infeasible(market, np.array([0, 0, -1], np.int32)) != ()
     assert certificate.infeasible(market, np.array([1, -1, -1], np.int32)) != ()
     assert certificate.infeasible(market, np.array([0, -1], np.int32)) != ()

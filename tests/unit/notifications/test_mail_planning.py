@@ -50,16 +50,17 @@ def test_a_proposal_goes_to_the_mentor_only_and_dies_with_its_date() -> None:
 
 
 def test_only_mentees_are_told_that_they_wait_once_for_each_waiting() -> None:
-    first = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW)
-    again = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW)
-    later = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW + timedelta(days=30))
+    first = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW, {"next_round"})
+    again = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW, {"capacity"})
+    later = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW + timedelta(days=30), ())
 
-    assert planning.waiting(OCCASION, PARTICIPANT, MENTOR, NOW) is None
+    assert planning.waiting(OCCASION, PARTICIPANT, MENTOR, NOW, ()) is None
     assert first is not None
     assert again is not None
     assert later is not None
     assert first.key == again.key
     assert first.key != later.key
+    assert [each.params["why"] for each in (first, again, later)] == ["next_round", "nobody_fits", "nobody_fits"]
 
 
 def test_choosing_is_asked_once_for_each_list() -> None:

@@ -72,9 +72,10 @@ MAILS: list[Mail] = [
     planning.cancellation(OCCASION, [MENTOR, MENTEE], SLOT)[0],
     planning.feedback_request(OCCASION, REQUEST, MENTOR, NOW, NOW + timedelta(days=14)),
 ]
-_WAITING = planning.waiting(OCCASION, PARTICIPANT, replace(MENTOR, role="mentee"), NOW)
-if _WAITING is not None:
-    MAILS.append(_WAITING)
+for _rule in ("capacity", "next_round", "awaits_circle", "better_used_elsewhere"):
+    _waiting = planning.waiting(OCCASION, PARTICIPANT, replace(MENTOR, role="mentee"), NOW, {_rule})
+    if _waiting is not None:
+        MAILS.append(_waiting)
 
 
 def person(person_id: UUID, name: str, address: str = "anna@example.org", locale: str = "en") -> Person:

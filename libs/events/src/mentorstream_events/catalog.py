@@ -85,6 +85,7 @@ CONTRACTS: tuple[Contract, ...] = (
         "registrations",
         "intake",
         "feedback",
+        "matching",
         subject=("participant_id",),
     ),
     _contract("reporting_line.changed.v1", registrations.ReportingLineChanged, "registrations", "intake"),

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from .values import (
+    AuditGroup,
     Email,
     Fraction,
     Language,
@@ -60,6 +61,10 @@ class SkillRequest(Skill, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A skill offered or wanted; unlike in an event, unknown fields are refused."""
 
 
+class AuditGroupRequest(AuditGroup, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A group that audits may compare; unlike in an event, unknown fields are refused."""
+
+
 class WeightsRequest(Weights, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Weights of the score; unlike in an event, unknown fields are refused. At least one must be above zero."""
 
@@ -94,6 +99,10 @@ class ParticipantDetails(Request, frozen=True, kw_only=True, forbid_unknown_fiel
     industry: Tag | None = None
     seniority: Annotated[int, Meta(ge=0, le=10)] = 0
     credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    audit_groups: Annotated[
+        tuple[AuditGroupRequest, ...],
+        Meta(max_length=10, description="For audits of fairness only, one of each attribute; never part of a match."),
+    ] = ()
     blocks: Annotated[tuple[Reference, ...], Meta(max_length=200, description="Never to be matched with.")] = ()
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from .values import (
+    AuditGroup,
     Digest,
     MatchId,
     OrganisationId,
@@ -69,6 +70,10 @@ class ParticipantRegistered(Value, frozen=True, kw_only=True):
     managers: Annotated[tuple[UUID, ...], Meta(max_length=10, description="Person ids, nearest first.")] = ()
     blocks: Annotated[tuple[UUID, ...], Meta(max_length=200, description="Person ids never to be matched.")] = ()
     credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    audit_groups: Annotated[
+        tuple[AuditGroup, ...],
+        Meta(max_length=10, description="One of each attribute. For audits only: no rule and no score knows of them."),
+    ] = ()
 
 
 class ParticipantUpdated(Value, frozen=True, kw_only=True):
@@ -84,6 +89,10 @@ class ParticipantUpdated(Value, frozen=True, kw_only=True):
     managers: Annotated[tuple[UUID, ...], Meta(max_length=10)] = ()
     blocks: Annotated[tuple[UUID, ...], Meta(max_length=200)] = ()
     credentials: Annotated[tuple[Tag, ...], Meta(max_length=20)] = ()
+    audit_groups: Annotated[
+        tuple[AuditGroup, ...],
+        Meta(max_length=10, description="One of each attribute. For audits only: no rule and no score knows of them."),
+    ] = ()
 
 
 class ParticipantWithdrawn(Value, frozen=True, kw_only=True):
@@ -96,7 +105,7 @@ class ParticipantWithdrawn(Value, frozen=True, kw_only=True):
 
 
 class RematchRequested(Value, frozen=True, kw_only=True):
-    """A participant asks for another match. Who asked stays between them and the program."""
+    """Somebody asks for another match, or a coordinator for them. Who asked stays between them and the program."""
 
     program_id: ProgramId
     participant_id: ParticipantId

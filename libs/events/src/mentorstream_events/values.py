@@ -85,6 +85,13 @@ class Profile(Value, frozen=True, kw_only=True):
     seniority: Annotated[int, Meta(ge=0, le=10, description="0 unknown, 1 first job to 10 executive.")] = 0
 
 
+class AuditGroup(Value, frozen=True, kw_only=True):
+    """A group that somebody counts to when a program's owner looks whether groups fare alike, and for nothing else."""
+
+    attribute: Annotated[str, Meta(min_length=1, max_length=40, description="What is compared, such as an age band.")]
+    group: Annotated[str, Meta(min_length=1, max_length=60, description="A wide group that many belong to.")]
+
+
 class Weights(Value, frozen=True, kw_only=True):
     """Relative weight of each facet of the score. They are normalised to sum to one before use."""
 

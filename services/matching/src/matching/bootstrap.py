@@ -21,6 +21,7 @@ from matching.entrypoints.choice_pages import ChoicePages
 from matching.entrypoints.choices import Mentees
 from matching.entrypoints.consumer import RegistrationsHandler
 from matching.entrypoints.coordinators.api import CoordinatorApi
+from matching.entrypoints.coordinators.audits import Audits
 from matching.entrypoints.coordinators.desk import Asker, Desk, Look
 from matching.entrypoints.coordinators.pages import CoordinatorPages
 from matching.entrypoints.coordinators.review import Reviews
@@ -63,6 +64,7 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
     ask = Asker(runtime, CoordinatorRequests(runtime.pool, queries, runtime.write))
     desk = Desk(reads, look, ask)
     reviews = Reviews(reads, CoordinatedRounds(runtime.pool, runtime.api_pool, queries), look, ask)
+    audits = Audits(reads, look)
     keys = CoordinatorKeys(runtime.api_pool, queries)
     sessions, logins = (
         Sessions(
@@ -74,8 +76,8 @@ def build(runtime: Runtime[MatchingSettings]) -> Parts:
         )
         for cookie in ("coordinator", "coordinator_login")
     )
-    site = CoordinatorSite(keys, sessions, logins, CoordinatorPages(_PACKAGE_FILE), desk, reviews)
-    api = CoordinatorApi(keys, desk, reviews)
+    site = CoordinatorSite(keys, sessions, logins, CoordinatorPages(_PACKAGE_FILE), desk, reviews, audits)
+    api = CoordinatorApi(keys, desk, reviews, audits)
     return Parts(
         readers={"registrations": new_handler},
         timers=[

@@ -49,7 +49,7 @@ ANSWERS = Counter(
 COORDINATOR_REQUESTS = Counter(
     "mentorstream_matching_coordinator_requests_total",
     "What coordinators asked for, by kind.",
-    ["kind"],  # end | run | publish | discard | request_mentors
+    ["kind"],  # end | rematch | run | publish | discard | request_mentors
 )
 COORDINATORS_DENIED = Counter(
     "mentorstream_matching_coordinators_denied_total", "Requests and logins of coordinators without a valid key."

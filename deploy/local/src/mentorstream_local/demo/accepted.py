@@ -346,6 +346,7 @@ def _describe(picture: Picture, place: Place, details: Details) -> None:
         "industry": details.get("industry"),
         "seniority": details.get("seniority", 0),
         "credentials": tuple(details.get("credentials", ())),
+        "audit_groups": tuple((each["attribute"], each["group"]) for each in details.get("audit_groups", ())),
         **{name: tuple(details.get(name, ())) for name in _LISTS},
         **{
             name: tuple((each["skill"], each.get("level", 3)) for each in details.get(name, ()))
@@ -370,6 +371,7 @@ def _details_of(told: asked.ParticipantRegistered | asked.ParticipantUpdated) ->
         "industry": profile.industry,
         "seniority": profile.seniority,
         "credentials": told.credentials,
+        "audit_groups": tuple((each.attribute, each.group) for each in told.audit_groups),
         **{name: getattr(profile, name) for name in _LISTS},
         "offers": tuple((each.skill, each.level) for each in profile.offers),
         "wants": tuple((each.skill, each.level) for each in profile.wants),

@@ -43,6 +43,8 @@ def _of_cell(name: str, cell: str) -> object:
         return parts
     if name in ("offers", "wants"):
         return [_skill(part) for part in parts]
+    if name == "audit_groups":
+        return [dict(zip(("attribute", "group"), part.split("="), strict=True)) for part in parts]
     return [_hours(part) for part in parts] if name == "availability" else cell
 
 

@@ -162,6 +162,8 @@ class RecordsRestorer(Restorer):
         told = msgspec.to_builtins(data)
         details = {**told["profile"], **{name: told[name] for name in _ELSEWHERE}}
         del details["zone"]
+        if data.audit_groups:  # stored as `stored_details` does
+            details["audit_groups"] = told["audit_groups"]
         await connection.execute(
             QUERIES["take_over_participant"],
             data.participant_id,

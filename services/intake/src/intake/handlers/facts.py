@@ -39,7 +39,7 @@ def stored_details(details: ParticipantDetails) -> dict[str, Any]:
         (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
         for each in details.availability
     )
-    return {
+    stored: dict[str, Any] = {
         "capacity": details.capacity if "mentor" in details.roles else 0,
         "credentials": list(details.credentials),
         "languages": list(details.languages),
@@ -53,6 +53,12 @@ def stored_details(details: ParticipantDetails) -> dict[str, Any]:
         "industry": details.industry,
         "seniority": details.seniority,
     }
+    if details.audit_groups:  # else left out, so that who was stored before there were any does not differ
+        stored["audit_groups"] = [
+            {"attribute": each.attribute, "group": each.group}
+            for each in sorted(details.audit_groups, key=lambda each: each.attribute)
+        ]
+    return stored
 
 
 def participant_fact(model: type[ParticipantT], book: Book, participant: Participant) -> ParticipantT:
@@ -70,6 +76,7 @@ def participant_fact(model: type[ParticipantT], book: Book, participant: Partici
             "roles": participant.roles,
             "capacity": profile.pop("capacity"),
             "credentials": profile.pop("credentials"),
+            "audit_groups": profile.pop("audit_groups", ()),
             "profile": profile,
             "managers": book.lines.chain(participant.person_id, program.boss_levels),
             # Each side of a block is told on its own event, so those beyond the limit are still known from theirs.

@@ -5,13 +5,14 @@ Goes through every field that a schema cannot judge and returns all faults, with
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
 import msgspec
 
 from mentorstream_events.partner import (
+    AuditGroupRequest,
     ConfigureProgram,
     ConfigureVocabulary,
     ParticipantDetails,
@@ -101,6 +102,8 @@ def _participant_faults(
     skills = {"offers": [each.skill for each in details.offers], "wants": [each.skill for each in details.wants]}
     for name, named in skills.items():
         yield from checks.double_faults(named, f"{pointer}/{name}")
+    if details.audit_groups:
+        yield from _audit_faults(details.audit_groups, f"{pointer}/audit_groups")
     if reference in details.blocks:
         index = details.blocks.index(reference)
         yield Violation(f"{pointer}/blocks/{index}", "names the person themselves")
@@ -111,3 +114,10 @@ def _participant_faults(
     for name in ("style", "industry"):
         if getattr(details, name) is not None:
             yield from checks.text_faults(getattr(details, name), f"{pointer}/{name}")
+
+
+def _audit_faults(groups: Sequence[AuditGroupRequest], pointer: str) -> Iterator[Violation]:
+    attributes = [each.attribute for each in groups]
+    yield from checks.double_faults(attributes, pointer)
+    yield from checks.texts_faults(attributes, pointer, "/attribute")
+    yield from checks.texts_faults([each.group for each in groups], pointer, "/group")

@@ -27,7 +27,7 @@ NEEDED: Final = ("program", "reference", "full_name", "email", "zone", "roles", 
 COLUMNS: Final = (
     "program", "reference", "full_name", "email", "zone", "locale", "manager", "roles", "capacity", "languages",
     "availability", "offers", "wants", "goals", "interests", "values", "style", "industry", "seniority",
-    "credentials", "blocks",
+    "credentials", "audit_groups", "blocks",
 )  # fmt: skip
 _NOBODY: Final = "-"
 _DAYS: Final = {day[:3]: day for day in WEEKDAYS}
@@ -164,7 +164,7 @@ def _cell(name: str, value: str, faults: list[Violation]) -> Any:
     parts = [part.strip() for part in value.split(";") if part.strip()]
     if name in _LISTS:
         return parts
-    read = _skill if name in _SKILLS else _hours
+    read = _skill if name in _SKILLS else _audit_group if name == "audit_groups" else _hours
     items = []
     for index, part in enumerate(parts):
         item = read(part)
@@ -183,6 +183,14 @@ def _skill(part: str) -> dict[str, Any] | str:
     if not _WHOLE.fullmatch(level.strip()):
         return "expected skill:level, such as welding:3"
     return {"skill": name.strip(), "level": int(level)}
+
+
+def _audit_group(part: str) -> dict[str, Any] | str:
+    """An attribute and a group, or what was expected."""
+    attribute, equals, group = part.partition("=")
+    if not equals:
+        return "expected attribute=group, such as age=under 30"
+    return {"attribute": attribute.strip(), "group": group.strip()}
 
 
 def _hours(part: str) -> dict[str, Any] | str:

@@ -49,7 +49,7 @@ class StrictJson(JSONFormat):
     """The data of binary mode, read by the same rules as everything else."""
 
     def read_data(self, body: bytes, datacontenttype: str | None) -> Any:
-        """Raises Refused("malformed")."""
+        """What the package asks for in `from_binary`. Raises Refused("malformed")."""
         return parse(body)
 
 

@@ -180,6 +180,18 @@ class Coordination:
             rows = await connection.fetch(self._queries["seen_participants"], program_id, participant_ids)
         return {row["participant_id"] for row in rows}
 
+    async def audited_attributes(self, organisation_id: UUID, program_id: UUID, least: int) -> Sequence[str]:
+        """Attributes that were declared of at least so many people, for audits; none of another's program."""
+        async with organisation_scope(self._pool, organisation_id) as connection:
+            rows = await connection.fetch(self._queries["audited_attributes"], program_id, least)
+        return [row["attribute"] for row in rows]
+
+    async def audit_groups(self, organisation_id: UUID, program_id: UUID, attribute: str) -> Mapping[UUID, str]:
+        """By participant, the group that was declared of them; nobody of another's program."""
+        async with organisation_scope(self._pool, organisation_id) as connection:
+            rows = await connection.fetch(self._queries["audit_groups"], program_id, attribute)
+        return {row["participant_id"]: row["group_name"] for row in rows}
+
     async def named(self, organisation_id: UUID, program_id: UUID, reference: str) -> Sequence[UUID]:
         """Participants whom the organisation sees by this id, or by the last eight characters of it; at most two."""
         async with organisation_scope(self._pool, organisation_id) as connection:

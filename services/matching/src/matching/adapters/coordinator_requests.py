@@ -23,7 +23,7 @@ from .coordinator_keys import Coordinator
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Pool
 
-Kind = Literal["end", "run", "publish", "discard", "request_mentors"]
+Kind = Literal["end", "run", "publish", "discard", "request_mentors", "rematch"]
 
 
 class CoordinatorRequests:

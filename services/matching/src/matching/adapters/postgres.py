@@ -30,9 +30,10 @@ from matching.domain.values import (
     Terms,
     Waiting,
 )
-from mentorstream_events.values import Profile
+from mentorstream_events.values import AuditGroup, Profile
 from mentorstream_runtime.database import columns_of
 
+from .audit_groups import StoredAuditGroups
 from .rounds import StoredRounds, round_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class StoredPools:
     def __init__(self, queries: Mapping[str, str], rounds: StoredRounds | None = None) -> None:
         self.rounds = StoredRounds(queries) if rounds is None else rounds
         self._queries = queries
+        self._audit_groups = StoredAuditGroups(queries)
         self._pools: dict[UUID, Pool] = {}
         self._stored: dict[UUID, tuple[int, datetime]] = {}  # revision and `now` as last stored
         self._touched: set[UUID] = set()
@@ -94,12 +96,17 @@ class StoredPools:
         self._stored[program_id] = (0, pool.now)
         self._touched.add(program_id)
 
+    def put_audit_groups(self, program_id: UUID, participant_id: UUID, groups: Sequence[AuditGroup]) -> None:
+        """Replace the groups to which somebody counts in audits."""
+        self._audit_groups.put(program_id, participant_id, groups)
+
     def pools(self) -> Iterable[Pool]:
         """All that are in memory."""
         return self._pools.values()
 
     async def flush(self, connection: Connection) -> None:
         """Store what changed, one statement for each kind of change."""
+        await self._audit_groups.flush(connection)
         changed: list[tuple[Pool, Changes]] = []
         for program_id in sorted(self._touched & self._pools.keys()):
             pool = self._pools[program_id]
@@ -128,6 +135,7 @@ class StoredPools:
             for program_id in self._touched:
                 self._forget(program_id)
         self._touched = set()
+        self._audit_groups.settled()
         self.rounds.settled(committed=committed)
 
     def _forget(self, program_id: UUID) -> None:

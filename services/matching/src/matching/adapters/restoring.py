@@ -21,6 +21,7 @@ from mentorstream_events.registrations import (
     ProposalAccepted,
     ProposalDeclined,
     PublishRound,
+    RematchRequested,
     RequestMentors,
     RoundSolved,
     RunRound,
@@ -42,6 +43,7 @@ _REQUESTS: Final[Mapping[Kind, type[Value]]] = {
     "publish": PublishRound,
     "discard": DiscardRound,
     "request_mentors": RequestMentors,
+    "rematch": RematchRequested,
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -172,8 +173,28 @@ def pool_of(snapshot: Snapshot) -> Pool:
     return pool
 
 
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A round as a problem: rows of `market` are those of `mentors` and `mentees` in `pool`, and `answer` solves it.
+
+    `answer` takes any market of these mentors and mentees; what may differ is who is a candidate, and for how much.
+    """
+
+    pool: Pool
+    mentors: Rows
+    mentees: Rows
+    market: Market
+    answer: Callable[[Market], rounds.Round]
+
+
 def solve(snapshot: Snapshot, interrupted: Callable[[], bool] = lambda: False) -> Solution:
     """Match the whole pool as its policy wants. Raises Interrupted, between two steps of a long search only."""
+    posed = pose(snapshot, interrupted)
+    return _told(posed.pool, snapshot, posed.answer(posed.market), posed.market, posed.mentors, posed.mentees)
+
+
+def pose(snapshot: Snapshot, interrupted: Callable[[], bool] = lambda: False) -> Posed:
+    """Find everybody's candidates. Raises Interrupted."""
     pool = pool_of(snapshot)
     facts, policy = pool.facts, snapshot.program.policy
     mentors = np.array([row for row in facts.mentors() if facts.free[row] > 0], np.intp)
@@ -181,19 +202,27 @@ def solve(snapshot: Snapshot, interrupted: Callable[[], bool] = lambda: False) -
     if snapshot.program.kind == "peer":
         people = mentees[facts.free[mentees] > 0]  # who pauses waits
         market = forms.peer_market(pool, people, _mixed(snapshot.seed), CANDIDATES)
-        return _told(pool, snapshot, forms.partners(market, epsilon=EPSILON), market, people, people)
+        return Posed(pool, people, people, market, partial(forms.partners, epsilon=EPSILON))
     if snapshot.program.kind == "group":
         places, least = forms.circle_places(facts, policy, mentors)
         market = replace(_market(pool, snapshot, mentors, mentees, interrupted), capacity=places, place_cost=None)
-        return _told(pool, snapshot, forms.circles(market, least, epsilon=EPSILON), market, mentors, mentees)
+        return Posed(pool, mentors, mentees, market, partial(forms.circles, least=least, epsilon=EPSILON))
     market = _market(pool, snapshot, mentors, mentees, interrupted)
     need = None
     if policy.objective == "fairness":
         waited = [(snapshot.now - each.since).total_seconds() for each in snapshot.seekers]
         mentored = np.array([each.mentored for each in snapshot.seekers], np.bool_)
         need = fairness.need_order(np.array(waited, np.int64), mentored)
-    answer = rounds.run(market, rounds.Wish(policy.objective, epsilon=EPSILON, need_order=need))
-    return _told(pool, snapshot, answer, market, mentors, mentees)
+    wish = rounds.Wish(policy.objective, epsilon=EPSILON, need_order=need)
+    return Posed(pool, mentors, mentees, market, partial(rounds.run, wish=wish))
+
+
+def candidates_now(posed: Posed, mentee: int) -> tuple[Places, Places]:
+    """The candidates of one row as the pool has it now, by place among the mentors, and their points; best first."""
+    facts, policy = posed.pool.facts, posed.pool.program.policy
+    shown = columns.columns_of(facts, policy, posed.mentors, np.array([mentee], np.intp))
+    _, mentor, points = retrieval.candidates(shown, columns.terms_of(policy, scale=SCALE), CANDIDATES)
+    return mentor, points
 
 
 def _market(pool: Pool, snapshot: Snapshot, mentors: Rows, mentees: Rows, interrupted: Callable[[], bool]) -> Market:

@@ -2,13 +2,12 @@
 
 Both are solved as a round is, and neither becomes anything. `open` looks at those who wait, or are only proposed to
 somebody, and at the places that are free; `all` at everybody, as if nobody were matched yet. Differences are about
-pairs; by group they are counted, and groups of fewer than `SMALL` are hidden, with one more if just one would be, so
-that nobody finds it by subtraction.
+pairs; by group they are counted, and groups of fewer than `SMALL` are hidden, with further ones where they could be
+found by subtraction. Where groups were declared for audits, so are counts that would tell who of a few is in which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 from uuid import UUID
@@ -17,12 +16,12 @@ import numpy as np
 
 from .engine import audit
 from .engine.market import NOBODY, Ints
+from .grouping import Grouping, groups_of, guarded
 from .pool import Pool
 from .rounding import Seeker, Snapshot, Solution, former_pairs, snapshot_of, solve
 from .values import Policy
 
 Scope = Literal["open", "all"]
-Grouping = Literal["organisation", "industry", "seniority"]
 SMALL: Final = 5
 
 
@@ -48,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """A group of mentees. Counts are None where it is hidden."""
+    """A group of mentees. Counts are None where they are hidden."""
 
     group: str
     size: int
@@ -94,8 +93,13 @@ def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Grouping) -> Com
         lost=changes(found.lost),
         moved=changes(found.moved),
         kept=found.kept,
-        groups=_groups(_group_of(pool, mentees, grouping), found),
+        groups=_groups(pool, mentees, grouping, found),
     )
+
+
+def everybody(pool: Pool) -> Snapshot:
+    """A round over everybody by the policy in force, as if nobody were matched yet."""
+    return _by(pool, _seen(pool, "all"), pool.program.policy)
 
 
 def _seen(pool: Pool, scope: Scope) -> Snapshot:
@@ -149,33 +153,19 @@ def _figures(found: Solution) -> Figures:
     )
 
 
-def _group_of(pool: Pool, mentees: Sequence[UUID], grouping: Grouping) -> list[str]:
-    people = [pool.participants[each] for each in mentees]
-    if grouping == "organisation":
-        return [str(person.organisation_id) for person in people]
-    if grouping == "industry":
-        return [person.profile.industry or "not known" for person in people]
-    return [str(person.profile.seniority or "not known") for person in people]
-
-
-def _groups(group_of: Sequence[str], found: audit.Difference) -> tuple[GroupChange, ...]:
-    members: dict[str, set[int]] = {}
-    for row, group in enumerate(group_of):
-        members.setdefault(group, set()).add(row)
-    hidden = _hidden({group: len(rows) for group, rows in members.items()})
-    told = []
-    for group, rows in sorted(members.items()):
-        counts = [None if group in hidden else len(rows & set(which.tolist())) for which in _kinds(found)]
-        told.append(GroupChange(group, len(rows), *counts))
-    return tuple(told)
-
-
-def _kinds(found: audit.Difference) -> tuple[Ints, Ints, Ints]:
-    return found.gained, found.lost, found.moved
-
-
-def _hidden(sizes: Mapping[str, int]) -> set[str]:
-    hidden = {group for group, size in sizes.items() if size < SMALL}
-    if len(hidden) == 1 and len(sizes) > 1:
-        hidden.add(min((group for group in sizes if group not in hidden), key=lambda group: (sizes[group], group)))
-    return hidden
+def _groups(
+    pool: Pool, mentees: tuple[UUID, ...], grouping: Grouping, found: audit.Difference
+) -> tuple[GroupChange, ...]:
+    names, group = groups_of(pool, mentees, grouping)
+    sizes = np.bincount(group, minlength=len(names))
+    small = audit.hidden(sizes[:, None], (SMALL,))
+    counts = []
+    for rows in (found.gained, found.lost, found.moved):
+        count = np.bincount(group[rows], minlength=len(names))
+        hide = small
+        if guarded(grouping) and len(rows):
+            # Who gains, loses or moves is listed: no group may be so few of them, nor so nearly all of its people.
+            hide = audit.hidden(np.stack((sizes, count, sizes - count), axis=1), (SMALL, SMALL, SMALL))
+            hide = hide | (len(names) == 1)
+        counts.append([None if hide[number] else int(count[number]) for number in range(len(names))])
+    return tuple(GroupChange(name, int(size), *each) for name, size, *each in zip(names, sizes, *counts, strict=True))

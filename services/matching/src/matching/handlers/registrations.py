@@ -7,7 +7,7 @@ clock asks while somebody answers. Such a one that comes too late changes nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -34,6 +34,7 @@ from mentorstream_events.registrations import (
     RequestMentors,
     VocabularyConfigured,
 )
+from mentorstream_events.values import AuditGroup
 from mentorstream_runtime.database import as_driver_id
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing
@@ -55,6 +56,10 @@ class Pools(Protocol):
 
     def add(self, pool: Pool) -> None:
         """A new program."""
+        ...
+
+    def put_audit_groups(self, program_id: UUID, participant_id: UUID, groups: Sequence[AuditGroup]) -> None:
+        """Replace the groups to which somebody counts in audits. No pool knows of them."""
         ...
 
 
@@ -81,20 +86,29 @@ def on_participant_registered(pools: Pools, event: Event[ParticipantRegistered])
     """Match the newcomer, or offer them to those who wait."""
     pool = _pool_of(pools, event.data.program_id)
     participant = participant_of(event.data, event.time)
-    return tell(pool, event, arrivals.register(pool, event.time, new_match_id(event), participant))
+    known = participant.participant_id in pool.participants
+    told = tell(pool, event, arrivals.register(pool, event.time, new_match_id(event), participant))
+    if known or event.data.audit_groups:
+        pools.put_audit_groups(pool.program.program_id, participant.participant_id, event.data.audit_groups)
+    return told
 
 
 def on_participant_updated(pools: Pools, event: Event[ParticipantUpdated]) -> list[Outgoing]:
     """Replace what is known of them and see what has become possible or impossible."""
     pool = _pool_of(pools, event.data.program_id)
     participant = participant_of(event.data, event.time)
-    return tell(pool, event, arrivals.update(pool, event.time, new_match_id(event), participant))
+    told = tell(pool, event, arrivals.update(pool, event.time, new_match_id(event), participant))
+    pools.put_audit_groups(pool.program.program_id, participant.participant_id, event.data.audit_groups)
+    return told
 
 
 def on_participant_withdrawn(pools: Pools, event: Event[ParticipantWithdrawn]) -> list[Outgoing]:
     """End their matches; whoever is left alone looks again."""
     pool = _pool_of(pools, event.data.program_id)
-    return tell(pool, event, arrivals.withdraw(pool, event.time, new_match_id(event), event.data.participant_id))
+    participant_id = event.data.participant_id
+    told = tell(pool, event, arrivals.withdraw(pool, event.time, new_match_id(event), participant_id))
+    pools.put_audit_groups(pool.program.program_id, participant_id, ())
+    return told
 
 
 def on_rematch_requested(pools: Pools, event: Event[RematchRequested]) -> list[Outgoing]:

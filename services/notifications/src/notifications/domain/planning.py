@@ -6,7 +6,7 @@ function here on purpose: they never cause a mail to the other side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +21,12 @@ CHOICE_DAYS: Final = 90
 
 # Order among the mails of one person about one participant or one match.
 _REGISTERED, _WAITLISTED = 0, 1
+# By the reason of a waiting, what the mail about it says.
+_WHY_WAITING: Final = {
+    "next_round": "next_round",
+    "awaits_circle": "small_circle",
+    "better_used_elsewhere": "places_gone",
+}
 _PROPOSAL, _MATCH, _NO_COMMON_TIME, _MEMBERS_CHANGED, _MATCH_ENDED = 0, 1, 2, 2, 3
 _PROPOSAL_CLOSED = 1
 
@@ -73,10 +79,16 @@ def welcome(occasion: Occasion, participant_id: UUID, recipient: Recipient) -> M
     )
 
 
-def waiting(occasion: Occasion, participant_id: UUID, recipient: Recipient, waiting_since: datetime) -> Mail | None:
-    """To a mentee who has to wait, once for each waiting. A mentor without a mentee gets none."""
+def waiting(
+    occasion: Occasion, participant_id: UUID, recipient: Recipient, waiting_since: datetime, rules: Collection[str]
+) -> Mail | None:
+    """To a mentee who has to wait, once for each waiting. A mentor without a mentee gets none.
+
+    `rules` are the reasons: of those that say more than that nobody fits, the mail tells the first.
+    """
     if recipient.role != "mentee":
         return None
+    known = [why for rule, why in _WHY_WAITING.items() if rule in rules]
     return Mail(
         key=f"participant:{participant_id}:waitlisted:{waiting_since.isoformat()}",
         kind="waitlisted",
@@ -87,6 +99,7 @@ def waiting(occasion: Occasion, participant_id: UUID, recipient: Recipient, wait
         revision=_WAITLISTED,
         due_at=occasion.time,
         expires_at=_kept(occasion),
+        params={"why": known[0] if known else "nobody_fits"},
     )
 
 

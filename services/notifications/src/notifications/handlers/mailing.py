@@ -55,7 +55,8 @@ def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -
         mail = planning.choose_mentors(occasion, data.participant_id, recipient, data.waiting_since, data.lists)
         book.supersede(mail, ("waitlisted", "choose_mentors"))
         return
-    waiting = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since)
+    rules = {reason.rule for reason in data.reasons}
+    waiting = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since, rules)
     if waiting is not None:
         book.supersede(waiting, ("choose_mentors",))
 

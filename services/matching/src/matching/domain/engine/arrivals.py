@@ -89,15 +89,6 @@ class Standing:
         changed: Places = _ask(*self._state(), had)
         return np.unique(np.append(changed, np.int32(mentee)))
 
-    def withdraw_mentor(self, mentor: int) -> Places:
-        """A mentor leaves for good; whom they had bids again. Returns the rows whose mentor changed."""
-        low = self.first[mentor]
-        left = np.sort(self.holders[low : low + self.held[mentor]])
-        self.held[mentor] = self.capacity[mentor] = 0
-        self.price[mentor] = _CLOSED
-        self._mentor_of[left] = NOBODY
-        return np.unique(np.append(self._bid(left.tolist()), left))
-
     def market(self) -> Market:
         """The candidates known, as a market: for `certificate.verify`, or to solve anew."""
         kept = np.arange(self._mentor.shape[1]) < self._count[: self.mentees, None]

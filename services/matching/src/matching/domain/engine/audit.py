@@ -11,7 +11,7 @@ Statistical Association 22 (1927); B. Efron, "Bootstrap methods", Annals of Stat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
@@ -23,6 +23,7 @@ from .certificate import pair_entries
 from .market import NOBODY, Flags, Ints, Market, Places
 
 SMALL: Final = 10
+FEW: Final = 3
 _Z95: Final = 1.959963984540054
 _RESAMPLES: Final = 2000
 
@@ -39,22 +40,13 @@ class Difference:
     moved: Ints
     kept: int
 
-    def by_group(self, group: Ints) -> dict[int, tuple[int, int, int]]:
-        """Gained, lost and moved by group; groups smaller than `SMALL` are left out."""
-        sizes = np.bincount(group)
-        counts = [np.bincount(group[rows], minlength=len(sizes)) for rows in (self.gained, self.lost, self.moved)]
-        return {
-            int(number): (int(counts[0][number]), int(counts[1][number]), int(counts[2][number]))
-            for number in np.flatnonzero(sizes >= SMALL)
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class GroupRate:
     """One group of mentees. `rate` is the share matched, `low` and `high` its 95% Wilson interval; None if hidden.
 
     `score_gap`: mean points of this group's pairs less those of everybody else's, with a 95% bootstrap interval; None
-    if hidden or if either has no pairs.
+    if hidden, or if either has fewer than `SMALL` pairs.
     """
 
     group: int
@@ -104,55 +96,84 @@ def wilson(successes: int, of: int) -> tuple[float, float]:
     return max(0.0, (middle - spread) / (1 + z2 / of)), min(1.0, (middle + spread) / (1 + z2 / of))
 
 
-def by_group(market: Market, mentor_of: Places, group: Ints, *, seed: int) -> list[GroupRate]:
-    """Match rate and score gap of each group of mentees. `group`: a number from 0 by mentee."""
+def hidden(cells: Ints, least: Sequence[int]) -> Flags:
+    """Which groups are not to be shown. `cells`: counts, groups by columns; `least`: by column, the fewest to be seen.
+
+    Those with a smaller cell, and then further ones, the smallest first, until what is hidden is in no column so small
+    that it could be computed from the total.
+    """
+    limits = np.asarray(least, np.int64)
+    hide: Flags = np.any(cells < limits, axis=1)
+    by_size = np.lexsort((np.arange(len(cells)), cells.sum(axis=1))).tolist()
+    while hide.any() and not hide.all() and (cells[hide].sum(axis=0) < limits).any():
+        hide[next(group for group in by_size if not hide[group])] = True
+    return hide
+
+
+def by_group(matched: Flags, points: Ints, group: Ints, *, seed: int, guarded: bool = False) -> list[GroupRate]:
+    """Match rate and score gap of each group of mentees. `points`: of their pairs; `group`: a number from 0.
+
+    `guarded`: who is in which group is not to be found out by who is matched; then it is also hidden where fewer than
+    `FEW` of a group are matched, or are not, and nothing is shown where there is but one group.
+    """
     random = np.random.Generator(np.random.PCG64(seed))
-    matched = mentor_of != NOBODY
-    points = np.zeros(market.mentees, np.int64)
-    entries = pair_entries(market, mentor_of)
-    points[market.rows()[entries]] = market.points[entries]
+    sizes = np.bincount(group)
+    made = np.bincount(group[matched], minlength=len(sizes))
+    if guarded:
+        hide = hidden(np.stack((sizes, made, sizes - made), axis=1), (SMALL, FEW, FEW))
+        hide |= len(sizes) == 1
+    else:
+        hide = hidden(sizes[:, None], (SMALL,))
     found = []
-    for number, size in enumerate(np.bincount(group).tolist()):
-        inside = group == number
-        if size < SMALL:
+    for number, size in enumerate(sizes.tolist()):
+        if hide[number]:
             found.append(GroupRate(number, size, None, None, None, None, None, None))
             continue
-        made = int(np.count_nonzero(matched & inside))
-        low, high = wilson(made, size)
+        low, high = wilson(int(made[number]), size)
+        inside = group == number
         mine, theirs = points[matched & inside], points[matched & ~inside]
         gap = gap_low = gap_high = None
-        if len(mine) and len(theirs) and min(len(mine), len(theirs)) >= SMALL:
+        if min(len(mine), len(theirs)) >= SMALL:
             gap = float(mine.mean() - theirs.mean())
             gap_low, gap_high = _interval(_means(mine, random) - _means(theirs, random))
-        found.append(GroupRate(number, size, made / size, low, high, gap, gap_low, gap_high))
+        found.append(GroupRate(number, size, int(made[number]) / size, low, high, gap, gap_low, gap_high))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Misstated:
+    """What a mentee's candidates would be if they misstated, and what each is worth: as told, and truly."""
+
+    mentor: Places
+    points: Places
+    true_points: Places
 
 
 def temptation(
     market: Market,
     solve: Callable[[Market], Places],
-    misstate: Callable[[Market, int], Flags | None],
+    misstate: Callable[[Market, int], Misstated | None],
     *,
     ask: int,
     seed: int,
 ) -> Temptation:
-    """Let mentees misstate, one at a time, and see what it brings them.
+    """Let mentees misstate, one at a time and all others honestly, and see what it brings them.
 
-    `solve` answers a market. `misstate` returns which of the market's candidate entries remain after the mentee
-    misstated (see `only_the_best`), or None if this mentee has nothing to misstate. A match outside of the true
-    candidates cannot come about: misstating only takes candidates away.
+    `solve` answers a market. `misstate` returns what a mentee's candidates would be, or None if this mentee has nothing
+    to misstate.
     """
     random = np.random.Generator(np.random.PCG64(seed))
-    honest = _points_of(market, solve(market))
-    gains = []
-    for mentee in random.permutation(market.mentees)[:ask].tolist():
-        kept = misstate(market, mentee)
-        if kept is None:
+    honest = points_of(market, solve(market))
+    gains: list[int] = []
+    for mentee in random.permutation(market.mentees).tolist():
+        if len(gains) == ask:
+            break
+        told = misstate(market, mentee)
+        if told is None:
             continue
-        start = np.zeros(market.mentees + 1, np.int64)
-        np.cumsum(np.bincount(market.rows()[kept], minlength=market.mentees), out=start[1:])
-        told = replace(market, start=start, mentor=market.mentor[kept], points=market.points[kept])
-        gains.append(int(_points_of(told, solve(told))[mentee] - honest[mentee]))
+        got = solve(_with_row(market, mentee, told))[mentee]
+        true = 0 if got == NOBODY else int(told.true_points[told.mentor == got][0])
+        gains.append(true - int(honest[mentee]))
     if not gains:
         return Temptation(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0)
     array = np.array(gains, np.int64)
@@ -161,26 +182,38 @@ def temptation(
     return Temptation(len(array), better, worse, float(array.mean()), low, high, int(array.max()))
 
 
-def only_the_best(count: int) -> Callable[[Market, int], Flags | None]:
-    """Misstating by naming only the best few mentors, or being free only when they are."""
+def only_the_best(count: int) -> Callable[[Market, int], Misstated | None]:
+    """Misstating by naming only the best few mentors."""
 
-    def misstate(market: Market, mentee: int) -> Flags | None:
+    def misstate(market: Market, mentee: int) -> Misstated | None:
         low, high = int(market.start[mentee]), int(market.start[mentee + 1])
         if high - low <= count:
             return None
-        kept = np.ones(market.pairs, np.bool_)
-        order = np.lexsort((np.arange(low, high), -market.points[low:high]))
-        kept[low + order[count:]] = False
-        return kept
+        kept = low + np.sort(np.lexsort((np.arange(low, high), -market.points[low:high]))[:count])
+        return Misstated(market.mentor[kept], market.points[kept], market.points[kept])
 
     return misstate
 
 
-def _points_of(market: Market, mentor_of: Places) -> Ints:
+def points_of(market: Market, mentor_of: Places) -> Ints:
+    """Points by mentee of the pairs of an answer; 0 for who has nobody."""
     points = np.zeros(market.mentees, np.int64)
     entries = pair_entries(market, mentor_of)
     points[market.rows()[entries]] = market.points[entries]
     return points
+
+
+def _with_row(market: Market, mentee: int, told: Misstated) -> Market:
+    """The market in which one mentee has other candidates."""
+    low, high = int(market.start[mentee]), int(market.start[mentee + 1])
+    start = market.start.copy()
+    start[mentee + 1 :] += len(told.mentor) - (high - low)
+    return replace(
+        market,
+        start=start,
+        mentor=np.concatenate((market.mentor[:low], told.mentor, market.mentor[high:])),
+        points=np.concatenate((market.points[:low], told.points, market.points[high:])),
+    )
 
 
 def _means(values: Ints, random: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -142,14 +142,6 @@ def whole_points(scores: npt.ArrayLike, scale: int = 1 << 20) -> Places:
     return points.astype(np.int32)
 
 
-def from_dense(scores: npt.NDArray[Any], capacity: npt.ArrayLike, allowed: Flags | None = None) -> Market:
-    """A market of a whole matrix of points, mentees by mentors; `allowed` says which pairs are candidates."""
-    mask = np.ones(scores.shape, np.bool_) if allowed is None else allowed
-    start = np.zeros(len(scores) + 1, np.int64)
-    np.cumsum(mask.sum(axis=1), out=start[1:])
-    return market(start, np.nonzero(mask)[1], scores[mask], capacity)
-
-
 def load_costs(load: npt.ArrayLike, capacity: npt.ArrayLike, step: int) -> Ints:
     """Place costs that spread the load: the place that makes a mentor's k-th match costs `step` times (k - 1).
 

@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matching import metrics
 from matching.adapters.coordinator_keys import KEY_PREFIX, Coordinator, CoordinatorKeys, TooManyAttempts
-from matching.domain.what_if import Comparison, Grouping, Scope
+from matching.domain.auditing import FairnessAudit, Misstating, Outcome, StrategyAudit
+from matching.domain.what_if import Comparison, Scope
 from mentorstream_runtime.http import Problem
 from mentorstream_runtime.keys import Unauthenticated, bearer_key
 
 from . import answers, explanations
+from .audits import Audits
 from .desk import Desk
 from .review import Reviews
 from .review_api import Limit, add_reviews, cursor, position
@@ -40,6 +42,13 @@ shows in later reads. The same request again is not asked twice.
 
 **Lists** come in pages: `limit` entries, and `next` to pass as `after`.
 """
+GroupBy = Annotated[
+    str,
+    Query(
+        max_length=60,
+        description="organisation, seniority, industry, language, zone, or audit: and an attribute that was declared.",
+    ),
+]
 After = Annotated[UUID | None, Query(description="The `next` of the page before.")]
 
 
@@ -54,6 +63,10 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
     429: _problem("Too many requests without a valid key came from this address; see `Retry-After`."),
     503: _problem("Something that is needed is away; see `Retry-After`."),
 }
+_OWNERS: Final[dict[int | str, dict[str, Any]]] = {
+    403: _problem("This program is another organisation's."),
+    409: _problem("It makes no sense for this kind of program."),
+}
 _ACTING: Final[dict[int | str, dict[str, Any]]] = {
     403: _problem("This key may not do this."),
     409: _problem("Things are not so that this could be done; `detail` says how they are."),
@@ -62,21 +75,22 @@ _ACTING: Final[dict[int | str, dict[str, Any]]] = {
 
 class WhatIfBody(BaseModel):
     """`policy`: fields of the program's policy with other values, weights too. `scope`: who waits and free places, or
-    everybody as if nobody were matched. Groups of fewer than five people are hidden.
+    everybody as if nobody were matched. `group_by`: as of a fairness audit. Small groups are hidden.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     policy: dict[str, Any] = Field(default_factory=dict, max_length=20)
     scope: Scope = "open"
-    group_by: Grouping = "organisation"
+    group_by: str = Field("organisation", max_length=60)
 
 
 class CoordinatorApi:
     """Adds the routes to an application."""
 
-    def __init__(self, keys: CoordinatorKeys, desk: Desk, reviews: Reviews) -> None:
+    def __init__(self, keys: CoordinatorKeys, desk: Desk, reviews: Reviews, audits: Audits) -> None:
         self._keys = keys
         self._desk = desk
+        self._audits = audits
         self._reviews = reviews
 
     def add_to(self, app: FastAPI) -> None:
@@ -87,6 +101,7 @@ class CoordinatorApi:
         self._add_reads(router)
         self._add_matches(router)
         self._add_what_if(router)
+        self._add_audits(router)
         add_reviews(router, self._reviews, self._who, _ACTING)
         app.include_router(router)
         app.add_exception_handler(Unauthenticated, _on_unauthenticated)
@@ -165,12 +180,55 @@ class CoordinatorApi:
             """
             return await self._desk.end(await self._who(request), program_id, match_id)
 
+        @router.post(
+            "/programs/{program_id}/matches/{match_id}/rematch",
+            status_code=202,
+            summary="End a match, and look for others",
+            responses=_ACTING,
+        )
+        async def rematch(request: Request, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
+            """As if the mentee had asked for another match: both look again, as the program matches.
+
+            Of a circle it is the one mentee who leaves; the id of the circle names the first of those in it.
+            """
+            return await self._desk.rematch(await self._who(request), program_id, match_id)
+
     def _add_what_if(self, router: APIRouter) -> None:
         @router.post("/programs/{program_id}/what-if", summary="What would another policy do?", responses=_ACTING)
         async def compare_policies(request: Request, program_id: UUID, body: WhatIfBody) -> Comparison:
             """Two rounds over the same people, by the policy in force and by yours. Nothing comes of either."""
             who = await self._who(request)
-            return await self._desk.what_if(who, program_id, body.policy, body.scope, body.group_by)
+            grouping = await self._audits.grouping(who, program_id, body.group_by)
+            return await self._desk.what_if(who, program_id, body.policy, body.scope, grouping)
+
+    def _add_audits(self, router: APIRouter) -> None:
+        @router.get("/programs/{program_id}/audits", summary="By what people can be grouped", responses=_OWNERS)
+        async def read_groupings(request: Request, program_id: UUID) -> list[str]:
+            """What is known of people, and attributes that enough of them have a group of, declared for audits."""
+            return await self._audits.groupings(await self._who(request), program_id)
+
+        @router.get("/programs/{program_id}/audits/fairness", summary="Do groups fare alike?", responses=_OWNERS)
+        async def audit_fairness(
+            request: Request, program_id: UUID, group_by: GroupBy = "organisation", outcome: Outcome = "running"
+        ) -> FairnessAudit:
+            """Match rate and score gap by group of mentees, of the matches that run or of a round over everybody.
+
+            With 95% intervals. What would speak of few people is hidden. Whatever the figures are, they name no cause.
+            """
+            return await self._audits.fairness(await self._who(request), program_id, outcome, group_by)
+
+        @router.get(
+            "/programs/{program_id}/audits/strategy", summary="Does misstating bring anything?", responses=_OWNERS
+        )
+        async def audit_strategy(
+            request: Request, program_id: UUID, misstating: Misstating = "preferences"
+        ) -> StrategyAudit:
+            """A round over everybody, solved again with one mentee at a time misstating, all others honest.
+
+            preferences: as if they wanted just what the mentor offers who fits best. availability: as if they were
+            free only when this mentor is.
+            """
+            return await self._audits.strategy(await self._who(request), program_id, misstating)
 
 
 def source_of(request: Request) -> str:

@@ -21,13 +21,14 @@ from matching.adapters.coordinator_requests import CoordinatorRequests, Kind
 from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
 from matching.domain import explaining, what_if
 from matching.domain.explaining import Why, WhyNot
+from matching.domain.grouping import Grouping
 from matching.domain.pool import Pool
 from matching.domain.rounding import Solution
 from matching.domain.values import Match, Objective, Policy
 from matching.settings import MatchingSettings
 from mentorstream_events import Value
 from mentorstream_events import values as wire
-from mentorstream_events.registrations import EndMatch
+from mentorstream_events.registrations import EndMatch, RematchRequested
 from mentorstream_runtime.http import FieldError, Problem, unavailable
 from mentorstream_runtime.process import Runtime
 from mentorstream_runtime.tracing import current_traceparent
@@ -211,13 +212,25 @@ class Desk:
         request = EndMatch(program_id=program_id, match_id=match_id, reason="coordinator")
         return await self._ask(who, "end", program_id, match_id, request, uuid5(match_id, "end"))
 
+    async def rematch(self, who: Coordinator, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
+        """Ask for a match to end and both to look again. Of a circle, one mentee looks for another."""
+        must_act(who)
+        match = await self._match(who, program_id, match_id)
+        if match.status == "ended":
+            raise Problem(409, "This match has ended", "The mentee's organisation can ask for another on their behalf.")
+        request = RematchRequested(
+            program_id=program_id, participant_id=match.mentee.participant_id, match_id=match.match_id
+        )
+        request_id = uuid5(match.match_id, "rematch")
+        return await self._ask(who, "rematch", program_id, match.match_id, request, request_id)
+
     async def what_if(
         self,
         who: Coordinator,
         program_id: UUID,
         changes: Mapping[str, Any],
         scope: what_if.Scope,
-        grouping: what_if.Grouping,
+        grouping: Grouping,
     ) -> what_if.Comparison:
         """What the policy in force with these changes would do. For the owner only; nothing comes of it."""
         program = await self.program(who, program_id)

@@ -6,7 +6,7 @@ is "yours" or the last eight characters of its id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -14,7 +14,8 @@ from uuid import UUID
 from matching.entrypoints.words import facet_words, rule_words
 from mentorstream_runtime.pages import Pages
 
-from . import answers, explanations
+from . import answers, explanations, policy_words
+from .references import hundredths, short
 
 if TYPE_CHECKING:
     from fastapi.responses import HTMLResponse
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from matching.adapters.coordinated_rounds import Draft, Edit, SeenRound
     from matching.adapters.coordination import SeenProgram
     from matching.adapters.coordinator_keys import Coordinator
+    from matching.domain.auditing import FairnessAudit, StrategyAudit
     from matching.domain.explaining import WhyNotInRound
-    from matching.domain.what_if import Change, Comparison
+    from matching.domain.what_if import Comparison
 
-SHORT: Final = 8
-_LISTED_CHANGES: Final = 100
 _MATCHING: Final = {
     "on_arrival": "as people come",
     "rounds": "in rounds",
@@ -52,16 +52,6 @@ class Visit:
     done: str = ""
     error: str = ""
     status: int = 200
-
-
-def short(thing: UUID | None) -> str:
-    """A reference that fits into a table."""
-    return "somebody of another organisation" if thing is None else str(thing)[-SHORT:]
-
-
-def hundredths(share: float) -> str:
-    """A share of a full score as points of a hundred, to a tenth."""
-    return f"{100 * share:.1f}"
 
 
 class CoordinatorPages:
@@ -229,16 +219,20 @@ class CoordinatorPages:
         weights: Mapping[str, tuple[float, int]],
         objective: str,
         scope: str,
+        grouping: tuple[Sequence[str], str],
         result: Comparison | None,
     ) -> HTMLResponse:
-        """The sliders and, where something was asked, what would be otherwise. `weights`: in force, and asked for."""
+        """The sliders and, where something was asked, what would be otherwise. `weights`: in force, and asked for.
+
+        `grouping`: by what people can be grouped, and by what they are.
+        """
         sliders = [
             {"name": name, "words": facet_words(name), "now": f"{100 * now:.0f}", "value": value}
             for name, (now, value) in weights.items()
         ]
         context: dict[str, Any] = {"result": None}
         if result is not None:
-            context = self._compared(visit, result)
+            context = policy_words.compared(result, self._name_of_group(visit, grouping[1]))
         return self._render(
             "what_if",
             "What if?",
@@ -247,42 +241,44 @@ class CoordinatorPages:
             objectives=list(OBJECTIVES.items()),
             objective=objective,
             scope=scope,
+            groupings=policy_words.groupings(grouping[0]),
+            by=grouping[1],
+            by_words=policy_words.grouping_words(grouping[1]),
             **context,
         )
 
-    def _compared(self, visit: Visit, result: Comparison) -> dict[str, Any]:
-        before, after = result.before, result.after
-        counts = {"gained": result.gained, "lost": result.lost, "moved": result.moved}
-        return {
-            "result": {
-                "mentees": result.mentees,
-                "kept": result.kept,
-                "before": before,
-                "after": after,
-                **{f"{name}_count": len(changes) for name, changes in counts.items()},
-            },
-            "rows": [
-                ("Matched", before.matched, after.matched),
-                ("Mean points of a pair", _mean(before.mean_score), _mean(after.mean_score)),
-                ("Sum of scores", f"{before.value:.2f}", f"{after.value:.2f}"),
-                ("No choice is worth more than", f"{before.bound:.2f}", f"{after.bound:.2f}"),
-                ("Pairs who would rather have each other", before.blocking, after.blocking),
-            ],
-            "widths": [round(260 * each.matched / max(1, result.mentees)) for each in (before, after)],
-            "groups": [
-                {
-                    "name": self._organisation(visit, UUID(each.group)),
-                    "size": each.size,
-                    "counts": ["hidden" if count is None else count for count in (each.gained, each.lost, each.moved)],
-                }
-                for each in result.groups
-            ],
-            "lists": [
-                ("Who would gain a mentor", _changes(result.gained)),
-                ("Who would lose theirs", _changes(result.lost)),
-                ("Who would have another", _changes(result.moved)),
-            ],
-        }
+    def audits(
+        self,
+        visit: Visit,
+        grouping: tuple[Sequence[str], str],
+        outcome: str,
+        fairness: FairnessAudit | None,
+        misstating: str,
+        strategy: StrategyAudit | None,
+    ) -> HTMLResponse:
+        """Two forms and, where something was asked, what was found. `grouping` is as for a what-if."""
+        context: dict[str, Any] = {"fairness": None, "strategy": None}
+        if fairness is not None:
+            context |= policy_words.fairness(fairness, self._name_of_group(visit, grouping[1]))
+        if strategy is not None:
+            context |= policy_words.strategy(strategy)
+        return self._render(
+            "audits",
+            "Audits",
+            visit,
+            groupings=policy_words.groupings(grouping[0]),
+            by=grouping[1],
+            by_words=policy_words.grouping_words(grouping[1]),
+            outcome=outcome,
+            misstating=misstating,
+            partners=_of(visit).kind == "peer",
+            **context,
+        )
+
+    def _name_of_group(self, visit: Visit, grouping: str) -> Callable[[str], str]:
+        if grouping == "organisation":
+            return lambda group: self._organisation(visit, UUID(group))
+        return lambda group: group
 
     def _organisation(self, visit: Visit, organisation_id: UUID) -> str:
         if visit.who is not None and visit.who.organisation_id == organisation_id:
@@ -382,18 +378,3 @@ def _draft(draft: Draft) -> dict[str, Any]:
 def _edit(edit: Edit) -> str:
     what = "taken out" if edit.kind == "remove" else "put in"
     return f"{short(edit.mentor_id)} with {short(edit.mentee_id)} {what}"
-
-
-def _mean(score: float | None) -> str:
-    return "none" if score is None else hundredths(score)
-
-
-def _changes(changes: Sequence[Change]) -> list[str]:
-    told = []
-    for each in changes[:_LISTED_CHANGES]:
-        before = "nobody" if each.before is None else short(each.before)
-        after = "nobody" if each.after is None else short(each.after)
-        told.append(f"{short(each.mentee_id)}: {before} now, {after} then")
-    if len(changes) > _LISTED_CHANGES:
-        told.append(f"and {len(changes) - _LISTED_CHANGES} more")
-    return told

@@ -6,7 +6,7 @@ Every form carries its session's token, and what it asks for goes the way of the
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeAlias, cast
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from matching import metrics
 from matching.adapters.coordinated_rounds import Edit
 from matching.adapters.coordination import SeenProgram
 from matching.adapters.coordinator_keys import Coordinator, CoordinatorKeys, TooManyAttempts, parts_of
+from matching.domain.auditing import Misstating, Outcome
 from matching.domain.score import FACETS
 from matching.domain.values import Objective
 from matching.domain.what_if import Scope
@@ -27,15 +28,15 @@ from mentorstream_runtime.pages import HEADERS
 from mentorstream_runtime.sessions import Session, Sessions, new_session
 
 from .api import source_of
+from .audits import Audits
 from .desk import Desk
+from .forms import DRAFTS, Fields, fields_of, one, pair_of, percent
 from .pages import OBJECTIVES, CoordinatorPages, Visit
 from .review import Reviews
 from .review_api import cursor, position
 
 HOME: Final = "/coordinate"
 _PAGE: Final = 50
-_DRAFTS: Final = 200
-_FIELDS: Final = _DRAFTS + 20
 _SEE_OTHER: Final = 303
 _DONE: Final = {
     "run": "The round is asked for. Its pairs will be here as soon as it is solved.",
@@ -45,8 +46,8 @@ _DONE: Final = {
     "add": "The pair was put in.",
     "undo": "The last change was undone.",
     "end": "The match ends as soon as its turn comes.",
+    "rematch": "The match ends as soon as its turn comes, and both look again.",
 }
-Fields = Mapping[str, Sequence[str]]
 _At: TypeAlias = Callable[[str], Callable[[Any], Any]]
 Text = Annotated[str | None, Query(max_length=80)]
 
@@ -62,6 +63,7 @@ class CoordinatorSite:
         pages: CoordinatorPages,
         desk: Desk,
         reviews: Reviews,
+        audits: Audits,
     ) -> None:
         self._keys = keys
         self._sessions = sessions
@@ -69,6 +71,7 @@ class CoordinatorSite:
         self._pages = pages
         self._desk = desk
         self._reviews = reviews
+        self._audits = audits
 
     def add_to(self, app: FastAPI) -> None:
         """All routes. They are for people, so the API's description leaves them out."""
@@ -114,11 +117,21 @@ class CoordinatorSite:
         @take(HOME + "/programs/{program_id}/matches/{match_id}/end")
         async def end(request: Request, program_id: UUID, match_id: UUID) -> Response:
             async def act(who: Coordinator, fields: Fields) -> str:
-                if _one(fields, "sure") != "yes":
+                if one(fields, "sure") != "yes":
                     raise Problem(422, "Say that you are sure", "Nothing was ended.")
-                whole = _one(fields, "circle") == "yes"
+                whole = one(fields, "circle") == "yes"
                 await self._desk.end(who, program_id, match_id, whole_circle=whole)
                 return f"{HOME}/programs/{program_id}/matches/{match_id}?done=end"
+
+            return await self._taken(request, program_id, act)
+
+        @take(HOME + "/programs/{program_id}/matches/{match_id}/rematch")
+        async def rematch(request: Request, program_id: UUID, match_id: UUID) -> Response:
+            async def act(who: Coordinator, fields: Fields) -> str:
+                if one(fields, "sure") != "yes":
+                    raise Problem(422, "Say that you are sure", "Nothing was ended.")
+                await self._desk.rematch(who, program_id, match_id)
+                return f"{HOME}/programs/{program_id}/matches/{match_id}?done=rematch"
 
             return await self._taken(request, program_id, act)
 
@@ -130,7 +143,7 @@ class CoordinatorSite:
         @take(HOME + "/programs/{program_id}/rounds")
         async def run(request: Request, program_id: UUID) -> Response:
             async def act(who: Coordinator, fields: Fields) -> str:
-                await self._reviews.run(who, program_id, 0, _one(fields, "request") or None)
+                await self._reviews.run(who, program_id, 0, one(fields, "request") or None)
                 return f"{HOME}/programs/{program_id}?done=run"
 
             return await self._taken(request, program_id, act)
@@ -161,13 +174,21 @@ class CoordinatorSite:
         async def what_if(request: Request, program_id: UUID) -> Response:
             return await self._shown(request, program_id, None, lambda visit: self._what_if(visit, request))
 
+        @show(HOME + "/programs/{program_id}/audits")
+        async def audits(
+            request: Request, program_id: UUID, by: Text = None, outcome: Text = None, misstating: Text = None
+        ) -> Response:
+            return await self._shown(
+                request, program_id, None, lambda visit: self._audited(visit, by, outcome, misstating)
+            )
+
     async def _login(self, request: Request) -> Response:
         session = self._logins.read(request)
-        fields = await _fields(request)
-        if session is None or not self._logins.is_token(session, _one(fields, "token")):
+        fields = await fields_of(request)
+        if session is None or not self._logins.is_token(session, one(fields, "token")):
             return self._ask_key("This form is too old. Please try again.", status=403)
         try:
-            who = await self._keys.by_key(parts_of(_one(fields, "key")), source_of(request))
+            who = await self._keys.by_key(parts_of(one(fields, "key")), source_of(request))
         except Unauthenticated:
             metrics.COORDINATORS_DENIED.inc()
             return self._ask_key("This key is unknown or revoked.", status=401)
@@ -181,7 +202,7 @@ class CoordinatorSite:
     async def _logout(self, request: Request) -> Response:
         session = self._sessions.read(request)
         answer = _sent_to(HOME)
-        if session is not None and self._sessions.is_token(session, _one(await _fields(request), "token")):
+        if session is not None and self._sessions.is_token(session, one(await fields_of(request), "token")):
             self._sessions.end(answer)
         return answer
 
@@ -209,10 +230,10 @@ class CoordinatorSite:
         session, who = await self._known(request)
         if session is None or who is None:
             return self._ask_key("You are not logged in any more. Nothing was done.", status=403)
-        fields = await _fields(request)
+        fields = await fields_of(request)
         visit = Visit(who, self._sessions.token(session))
         try:
-            if not self._sessions.is_token(session, _one(fields, "token")):
+            if not self._sessions.is_token(session, one(fields, "token")):
                 raise Problem(403, "This form is not from here", "Nothing was done. Please open the page anew.")
             visit = _about(visit, await self._desk.program(who, program_id))
             return _sent_to(await act(who, fields))
@@ -278,24 +299,24 @@ class CoordinatorSite:
     async def _round(self, visit: Visit, round_id: UUID, after: UUID | None) -> HTMLResponse:
         who, program_id = _who(visit), _program(visit).program_id
         found = await self._reviews.round(who, program_id, round_id)
-        drafts, edits = await self._reviews.drafts(who, program_id, round_id, after, _DRAFTS + 1)
-        shown = drafts[:_DRAFTS]
-        following = shown[-1].mentee_id if len(drafts) > _DRAFTS else None
+        drafts, edits = await self._reviews.drafts(who, program_id, round_id, after, DRAFTS + 1)
+        shown = drafts[:DRAFTS]
+        following = shown[-1].mentee_id if len(drafts) > DRAFTS else None
         whole = after is None and following is None
         return self._pages.round(visit, found, shown, edits, following, whole=whole)
 
     async def _review(self, who: Coordinator, program_id: UUID, round_id: UUID, fields: Fields) -> str:
         """What was done, by its name in `_DONE`."""
-        action = _one(fields, "action")
-        chosen = [_pair(text) for text in fields.get("pair", ())]
+        action = one(fields, "action")
+        chosen = [pair_of(text) for text in fields.get("pair", ())]
         if action in ("remove", "approve") and not chosen:
             raise Problem(422, "No pair was chosen", "Choose at least one.")
         if action == "remove":
             for mentor_id, mentee_id in chosen:
                 await self._reviews.edit(who, program_id, round_id, Edit("remove", mentor_id, mentee_id))
         elif action == "add":
-            mentor_id = await self._desk.named(who, program_id, _one(fields, "mentor"))
-            mentee_id = await self._desk.named(who, program_id, _one(fields, "mentee"))
+            mentor_id = await self._desk.named(who, program_id, one(fields, "mentor"))
+            mentee_id = await self._desk.named(who, program_id, one(fields, "mentee"))
             await self._reviews.edit(who, program_id, round_id, Edit("add", mentor_id, mentee_id))
         elif action == "discard":
             await self._reviews.discard(who, program_id, round_id)
@@ -311,18 +332,34 @@ class CoordinatorSite:
         program, query = _program(visit), request.query_params
         policy = program.policy
         in_force: dict[str, float] = {name: float(getattr(policy.weights, name)) for name in FACETS}
-        weights = {name: (now, _percent(query.get(name), now)) for name, now in in_force.items()}
+        weights = {name: (now, percent(query.get(name), now)) for name, now in in_force.items()}
         objective = query.get("objective", "")
         objective = objective if objective in OBJECTIVES else policy.objective
         scope: Scope = "all" if query.get("scope") == "all" else "open"
+        groupings = await self._audits.groupings(_who(visit), program.program_id)
+        by = query.get("by", "organisation")
+        by = by if by in groupings else "organisation"
         result = None
         if query.get("asked"):
             changes = {
                 "weights": {name: value / 100 for name, (_, value) in weights.items()},
                 "objective": cast("Objective", objective),
             }
-            result = await self._desk.what_if(_who(visit), program.program_id, changes, scope, "organisation")
-        return self._pages.what_if(visit, weights, objective, scope, result)
+            grouping = await self._audits.grouping(_who(visit), program.program_id, by)
+            result = await self._desk.what_if(_who(visit), program.program_id, changes, scope, grouping)
+        return self._pages.what_if(visit, weights, objective, scope, (groupings, by), result)
+
+    async def _audited(self, visit: Visit, by: str | None, outcome: str | None, misstating: str | None) -> HTMLResponse:
+        who, program_id = _who(visit), _program(visit).program_id
+        groupings = await self._audits.groupings(who, program_id)
+        fairness = strategy = None
+        of: Outcome = "round" if outcome == "round" else "running"
+        how: Misstating = "availability" if misstating == "availability" else "preferences"
+        if by:
+            fairness = await self._audits.fairness(who, program_id, of, by)
+        elif misstating:
+            strategy = await self._audits.strategy(who, program_id, how)
+        return self._pages.audits(visit, (groupings, by or "organisation"), of, fairness, how, strategy)
 
 
 def _routes(app: FastAPI, method: str) -> _At:
@@ -330,35 +367,6 @@ def _routes(app: FastAPI, method: str) -> _At:
         return app.api_route(path, methods=[method], response_class=HTMLResponse, include_in_schema=False)
 
     return at
-
-
-async def _fields(request: Request) -> dict[str, list[str]]:
-    """The form's text fields. Of files none is taken."""
-    found: dict[str, list[str]] = {}
-    async with request.form(max_files=0, max_fields=_FIELDS) as entered:
-        for name, value in entered.multi_items():
-            if isinstance(value, str):
-                found.setdefault(name, []).append(value)
-    return found
-
-
-def _one(fields: Fields, name: str) -> str:
-    values = fields.get(name, ())
-    return values[-1].strip() if values else ""
-
-
-def _pair(text: str) -> tuple[UUID, UUID]:
-    mentor_id, _, mentee_id = text.partition(" ")
-    try:
-        return UUID(mentor_id), UUID(mentee_id)
-    except ValueError:
-        raise Problem(422, "This is no pair", "Please open the page anew.") from None
-
-
-def _percent(text: str | None, now: float) -> int:
-    if text is None or not text.isdecimal() or len(text) > 3:
-        return round(100 * now)
-    return min(100, int(text))
 
 
 def _sent_to(path: str) -> Response:
