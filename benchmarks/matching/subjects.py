@@ -16,6 +16,7 @@ from benchmarks.matching.peers.measure import run
 from matching.domain.engine import arrivals, auction, certificate, paths, retrieval, stability
 from matching.domain.engine.columns import Columns, terms_of
 from matching.domain.engine.market import NOBODY, Market, market
+from matching.domain.rounding import EPSILON
 from matching.domain.values import Policy
 
 TERMS = terms_of(Policy(), scale=instances.SCALE)
@@ -80,7 +81,7 @@ def whole_round(case: dict[str, Any]) -> dict[str, Any]:
     retrieval_seconds = time.perf_counter() - begun
     pool = market(*found, np.full(mentors, 3, np.int32))
     begun = time.perf_counter()
-    answer = auction.solve(pool)
+    answer = auction.solve(pool, EPSILON)
     solve_seconds = time.perf_counter() - begun
     checked = certificate.verify(pool, answer)
     begun = time.perf_counter()

@@ -35,6 +35,32 @@ def test_the_auction_is_within_a_step_a_pair_and_proves_it(market: Market, epsil
     assert checked.bound - checked.value <= epsilon * checked.matched
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from((2, 30, 10_000)), st.sampled_from((1, 7, 200)))
+def test_the_auction_proves_itself_where_mentees_have_more_candidates_than_they_remember(
+    seed: int, levels: int, epsilon: int
+) -> None:
+    random = np.random.default_rng(seed)
+    mentees, mentors = int(random.integers(1, 90)), int(random.integers(9, 40))
+    allowed = random.random((mentees, mentors)) < random.random()
+    allowed[0] = False
+    capacity = random.integers(0, 5, mentors)
+    made = markets.from_dense(random.integers(-levels // 4, levels, allowed.shape), capacity, allowed)
+    cost = markets.load_costs(random.integers(0, 3, mentors), capacity, int(random.integers(0, levels)))
+    for market in (made, markets.market(made.start, made.mentor, made.points, made.capacity, cost)):
+        checked = certificate.verify(market, auction.solve(market, epsilon))
+        exact = paths.exact(market)
+        assert checked.faults == ()
+        assert checked.value <= certificate.value_of(market, exact.mentor_of) <= checked.bound
+        assert checked.bound - checked.value <= epsilon * checked.matched
+
+
+@pytest.mark.parametrize("epsilon", [0, markets.MOST_POINTS + 1])
+def test_a_step_that_is_none_or_beyond_all_points_is_refused(epsilon: int) -> None:
+    with pytest.raises(ValueError, match="epsilon"):
+        auction.solve(random_market(1, 5, 5), epsilon)
+
+
 @settings(max_examples=100, deadline=None)
 @given(small())
 def test_steps_too_small_to_lose_a_point_lose_none(market: Market) -> None:

@@ -28,7 +28,8 @@ from .score import FACETS, SCALE, facet_points, weight_points
 from .values import Figures, OwnVocabulary, Participant, Policy, Program, Reason
 
 CANDIDATES: Final = 64
-# A thousandth of a full score; see docs/matching on what it costs and certifies.
+# A thousandth of a full score, a fourth of the engine's usual step: retrieval takes far longer than the solver, so that
+# a finer proof costs next to nothing. See docs/matching on what steps cost and certify.
 EPSILON: Final = SCALE >> 10
 # What a mentor's next mentee costs under fairness, in points: two hundredths of a full score for each they have.
 LOAD_STEP: Final = SCALE // 50

@@ -22,25 +22,35 @@ from typing import Final
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, prefetch
 from .market import MOST_POINTS, Assignment, Ints, Market, NoMarket, Places
 
-# A five-hundredth of a full score. What is certified in practice is a fourth of that, what is lost a hundredth.
-EPSILON: Final = 1 << 11
+# 1/256 of a full score. What is certified in practice is a fourth of that, what is lost a fortieth; see docs/matching.
+EPSILON: Final = 1 << 12
 # How many candidates a mentee remembers. As long as the second best of them beats what the best forgotten one was worth
-# when it was forgotten, the others need no look. 8 was best of 4, 8 and 16 at 32 and 64 candidates.
+# when it was forgotten, the others need no look. 8 are one line of a processor's cache, with mentor and points.
 _REMEMBERED: Final = 8
-_CLOSED: Final = 1 << 60
+_POSITION_BITS: Final = 3
+_LINE: Final = 16  # numbers of 32 bits in a line of cache
+_CLOSED: Final = 1 << 50
+_UNSEEN: Final = 1 << 60
+_HOLDER_BITS: Final = 31
+_HOLDER: Final = (1 << _HOLDER_BITS) - 1
+# Who bids so many turns from now is fetched from memory in two steps, while others bid. Waiting for memory is almost
+# half of the time otherwise, at 100,000 mentees. 16 was best of 8, 16 and 32.
+_FAR: Final = 16
+_NEAR: Final = 8
 
 
 def solve(market: Market, epsilon: int = EPSILON) -> Assignment:
     """Match the whole pool for the largest sum of points; a pair of no or negative worth is not made.
 
     The sum is at most `epsilon` for each pair made below the largest possible one. The number of bids grows with the
-    range of points divided by `epsilon`; smaller steps than needed cost time. Raises ValueError below a step of 1.
+    range of points divided by `epsilon`; smaller steps than needed cost time. Raises ValueError for a step below 1 or
+    above MOST_POINTS.
     """
-    if epsilon < 1:
-        raise ValueError(f"epsilon must be at least 1, is {epsilon}")
+    if not 1 <= epsilon <= MOST_POINTS:
+        raise ValueError(f"epsilon must be 1 to {MOST_POINTS}, is {epsilon}")
     mentor_of, price = _auction(
         market.start, market.mentor, market.points, market.capacity, market.first_place(), market.costs(), epsilon, -1
     )
@@ -75,67 +85,102 @@ def opening(market: Market) -> Assignment:
 
 
 @compiled
-def _push(bids: Ints, holders: Places, low: int, count: int, bid: int, holder: int) -> None:
+def _push(held: Ints, low: int, count: int, bid: int) -> None:
     """Add to the heap at low:low+count, the lowest bid first."""
     hole = count
     while hole > 0:
         parent = (hole - 1) >> 1
-        if bids[low + parent] <= bid:
+        if held[low + parent] <= bid:
             break
-        bids[low + hole] = bids[low + parent]
-        holders[low + hole] = holders[low + parent]
+        held[low + hole] = held[low + parent]
         hole = parent
-    bids[low + hole] = bid
-    holders[low + hole] = holder
+    held[low + hole] = bid
 
 
 @compiled
-def _replace(bids: Ints, holders: Places, low: int, count: int, bid: int, holder: int) -> None:
+def _replace(held: Ints, low: int, count: int, bid: int) -> None:
     """Put a bid in the place of the lowest."""
     hole = 0
     while True:
         child = 2 * hole + 1
         if child >= count:
             break
-        if child + 1 < count and bids[low + child + 1] < bids[low + child]:
+        if child + 1 < count and held[low + child + 1] < held[low + child]:
             child += 1
-        if bids[low + child] >= bid:
+        if held[low + child] >= bid:
             break
-        bids[low + hole] = bids[low + child]
-        holders[low + hole] = holders[low + child]
+        held[low + hole] = held[low + child]
         hole = child
-    bids[low + hole] = bid
-    holders[low + hole] = holder
+    held[low + hole] = bid
+
+
+@compiled
+def _best_two(known: Places, price: Ints, at: int) -> tuple[int, int]:
+    """What the best two remembered candidates are worth at today's prices, each with its position in the lowest bits.
+
+    Without branches: which of eight is best cannot be foretold, and guessing wrong costs more than looking.
+    """
+    best = second = 0
+    for c in range(_REMEMBERED):
+        net = known[at + 2 * c + 1] - price[np.uint32(known[at + 2 * c])]
+        key = (net << _POSITION_BITS) | (_REMEMBERED - 1 - c)
+        second = max(second, min(best, key))
+        best = max(best, key)
+    return best, second
 
 
 @compiled
 def _look(
-    start: Ints, mentor: Places, points: Places, price: Ints, i: int, known: Places, worth: Places, nets: Ints
+    start: Ints, mentor: Places, points: Places, price: Ints, i: int, known: Places, nets: Ints, top: Ints, kept: Ints
 ) -> tuple[int, int]:
-    """Look at all candidates of mentee i and remember the best.
+    """Look at all candidates of mentee i and remember the best; what these are worth is in `top`, best first.
 
-    Returns how many, and what the best of the others is worth; 0 if none of them is worth more than nothing.
+    Returns how many, and what the others are worth at most; 0 if none of them is worth more than nothing. Candidates
+    are dealt to as many hands as are remembered: whatever is below the best card of every hand is not among the best.
     """
-    count, beyond = 0, 0
-    for e in range(start[i], start[i + 1]):
-        net = points[e] - price[mentor[e]]
-        if net <= beyond:
-            continue
+    low, size = start[i], start[i + 1] - start[i]
+    for e in range(size):
+        nets[e] = points[low + e] - price[np.uint32(mentor[low + e])]
+    for hand in range(_REMEMBERED):
+        top[hand] = 0
+    for turn in range(size // _REMEMBERED):
+        for hand in range(_REMEMBERED):
+            top[hand] = max(top[hand], nets[np.uint64(turn * _REMEMBERED + hand)])
+    least = top[0]
+    for hand in range(1, _REMEMBERED):
+        least = min(least, top[hand])
+    least = max(least, 1)
+    some = 0
+    for e in range(size):
+        kept[some] = e
+        some += nets[e] >= least
+    at, count, beyond = 2 * _REMEMBERED * i, 0, least - 1
+    for k in range(some):
+        e = kept[k]
+        net = nets[e]
         if count < _REMEMBERED:
             spot = count
             count += 1
         else:
             spot = _REMEMBERED - 1
-            beyond = max(beyond, min(net, nets[spot]))
-            if net <= nets[spot]:
+            beyond = max(beyond, min(net, top[spot]))
+            if net <= top[spot]:
                 continue
-        while spot > 0 and nets[spot - 1] < net:
-            nets[spot] = nets[spot - 1]
-            known[spot], worth[spot] = known[spot - 1], worth[spot - 1]
+        while spot > 0 and top[spot - 1] < net:
+            top[spot] = top[spot - 1]
+            known[at + 2 * spot], known[at + 2 * spot + 1] = known[at + 2 * spot - 2], known[at + 2 * spot - 1]
             spot -= 1
-        nets[spot] = net
-        known[spot], worth[spot] = mentor[e], points[e]
+        top[spot] = net
+        known[at + 2 * spot], known[at + 2 * spot + 1] = mentor[low + e], points[low + e]
+    for spot in range(count, _REMEMBERED):
+        known[at + 2 * spot] = known[at + 2 * spot + 1] = top[spot] = 0
     return count, beyond
+
+
+@compiled
+def _around(position: int, size: int) -> int:
+    """The position in a ring, after one round at most."""
+    return position if position < size else position - size
 
 
 @compiled
@@ -150,58 +195,75 @@ def _auction(
     most_bids: int,
 ) -> tuple[Places, Ints]:
     mentees, mentors = len(start) - 1, len(capacity)
-    bids, holders = np.zeros(len(cost), np.int64), np.zeros(len(cost), np.int32)
-    held = np.zeros(mentors, np.int32)
+    # A bid held is one number: points first, who bids in the lowest bits.
+    held, count_held = np.zeros(len(cost), np.int64), np.zeros(mentors, np.int32)
     price = np.zeros(mentors, np.int64)
     for j in range(mentors):
         price[j] = cost[first[j]] if capacity[j] > 0 else _CLOSED
-    known = np.empty((mentees, _REMEMBERED), np.int32)
-    worth = np.empty((mentees, _REMEMBERED), np.int32)
-    known_count = np.zeros(mentees, np.int32)
-    forgotten = np.full(mentees, _CLOSED, np.int64)  # what the best forgotten candidate was worth; it only falls
-    nets = np.empty(_REMEMBERED, np.int64)
+    # Mentor and points of each one remembered, mentee by mentee; who is worth nothing stands for nobody.
+    known = np.zeros(2 * _REMEMBERED * mentees, np.int32)
+    forgotten = np.full(
+        mentees, _UNSEEN, np.int64
+    )  # at most what the best forgotten candidate was worth; it only falls
+    widest = 0
+    for i in range(mentees):
+        widest = max(widest, start[i + 1] - start[i])
+    # `kept` has one more: it is written before it is known whether that counts.
+    nets, top, kept = np.zeros(widest, np.int64), np.zeros(_REMEMBERED, np.int64), np.zeros(widest + 1, np.int64)
     mentor_of = np.full(mentees, -1, np.int32)
-    # Last in, first out: who was just outbid bids at once. The first mentee begins.
-    waiting = np.arange(mentees - 1, -1, -1).astype(np.int32)
-    size = mentees
+    # First in, first out, in a ring: so it is known early who bids next, and what they need is fetched by then.
+    waiting = np.arange(mentees).astype(np.int32)
+    head, size = 0, mentees
     while size > 0 and most_bids != 0:
         most_bids -= 1
+        if size > _FAR:
+            soon = waiting[_around(head + _FAR, mentees)]
+            prefetch(known, 2 * _REMEMBERED * soon)
+            prefetch(known, 2 * _REMEMBERED * soon + _LINE - 1)
+            prefetch(forgotten, soon)
+            prefetch(start, soon)
+            # What they will need if prices stay: all candidates, or the places of the mentor they will bid for. Not a
+            # function of its own: numba would count references to arrays there, which takes longer than all of this.
+            soon = waiting[_around(head + _NEAR, mentees)]
+            best, second = _best_two(known, price, 2 * _REMEMBERED * soon)
+            if second >> _POSITION_BITS < forgotten[soon]:
+                for e in range(start[soon], start[soon + 1], _LINE):
+                    prefetch(mentor, e)
+                    prefetch(points, e)
+            else:
+                c = _REMEMBERED - 1 - (best & (_REMEMBERED - 1))
+                prefetch(first, known[2 * (_REMEMBERED * soon + c)])
+        i = waiting[head]
+        head = _around(head + 1, mentees)
         size -= 1
-        i = waiting[size]
-        best = second = 0  # staying unmatched is worth 0
-        choice, worth_of_choice = -1, 0
-        for c in range(known_count[i]):
-            net = worth[i, c] - price[known[i, c]]
-            if net > second:
-                if net > best:
-                    second, best = best, net
-                    choice, worth_of_choice = known[i, c], worth[i, c]
-                else:
-                    second = net
+        at = 2 * _REMEMBERED * i
+        best, second = _best_two(known, price, at)
+        choice = at + 2 * (_REMEMBERED - 1 - (best & (_REMEMBERED - 1)))
+        best >>= _POSITION_BITS
+        second >>= _POSITION_BITS  # staying unmatched is worth 0
         if second < forgotten[i]:
-            count, beyond = _look(start, mentor, points, price, i, known[i], worth[i], nets)
-            known_count[i], forgotten[i] = count, beyond
-            choice = -1
-            if count > 0:
-                choice, worth_of_choice = known[i, 0], worth[i, 0]
-                second = nets[1] if count > 1 else 0
-        if choice < 0:
+            count, forgotten[i] = _look(start, mentor, points, price, i, known, nets, top, kept)
+            choice, best = at, top[0]
+            # Nobody forgotten is worth more than the second best remembered, and all count if fewer are remembered.
+            second = top[1]
+        if best <= 0:
             continue
-        bid = worth_of_choice - second + epsilon
-        low, count = first[choice], held[choice]
+        j = known[choice]
+        bid = known[choice + 1] - second + epsilon
+        low, count = first[j], count_held[j]
         # The next place is free to whoever meets its cost; outbidding the lowest may be cheaper.
-        if count < capacity[choice] and cost[low + count] <= price[choice]:
-            _push(bids, holders, low, count, bid, i)
+        if count < capacity[j] and cost[low + count] <= price[j]:
+            _push(held, low, count, (bid << _HOLDER_BITS) | i)
             count += 1
-            held[choice] = count
-        elif bid <= price[choice]:
+            count_held[j] = count
+        elif bid <= price[j]:
             continue  # without a step on top, a tie leads nowhere
         else:
-            outbid = holders[low]
+            outbid = held[low] & _HOLDER
             mentor_of[outbid] = -1
-            waiting[size] = outbid
+            waiting[_around(head + size, mentees)] = outbid
             size += 1
-            _replace(bids, holders, low, count, bid, i)
-        price[choice] = min(bids[low], cost[low + count] if count < capacity[choice] else _CLOSED)
-        mentor_of[i] = choice
+            _replace(held, low, count, (bid << _HOLDER_BITS) | i)
+        price[j] = min(held[low] >> _HOLDER_BITS, cost[low + count] if count < capacity[j] else _CLOSED)
+        mentor_of[i] = j
     return mentor_of, np.where(capacity > 0, price, 0)
