@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
-from matching.domain import arrivals
+from matching.domain import arrivals, search
 from matching.domain.pool import Pool
 from matching.domain.values import (
     Decision,
@@ -66,7 +66,7 @@ def mentee(number: int, **changes: Any) -> Participant:
 
 def participant(number: int, *, roles: Sequence[Role], capacity: int, **changes: Any) -> Participant:
     """Participant `number`; `changes` may be of the participant or of the profile."""
-    own = {name: value for name, value in changes.items() if name in Participant.__slots__}
+    own = {name: value for name, value in changes.items() if name in Participant.__struct_fields__}
     rest = {name: value for name, value in changes.items() if name not in own}
     return replace(
         Participant(
@@ -151,3 +151,9 @@ class Story:
     def _tick(self) -> datetime:
         self.time += timedelta(minutes=1)
         return self.time
+
+
+def best_mentor(pool: Pool, mentee: int) -> search.Fit | None:
+    """Whom the search finds for a row; None for nobody."""
+    found = search.look(pool, mentee)
+    return found if isinstance(found, search.Fit) else None

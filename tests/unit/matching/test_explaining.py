@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.unit.matching.builders import MENTEE, MENTOR, Story, ident, mentee, mentor, participant, skills
 
 from matching.domain.explaining import why, why_not, why_not_in_round

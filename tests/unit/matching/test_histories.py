@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 import numpy as np
 import pytest
+from tests.unit.matching.builders import best_mentor
 from tests.unit.matching.scenarios import Draw, MemoryPools, drawn
 
 from matching.domain.pool import Pool
 from matching.domain.rules import RULES
-from matching.domain.search import best_mentor
 from matching.domain.values import Match
 from matching.entrypoints.consumer import REGISTRATIONS
 from mentorstream_events import encode_data

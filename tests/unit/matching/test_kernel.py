@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
+from tests.unit.matching.builders import best_mentor
 from tests.unit.matching.scenarios import drawn
 
 from matching.domain import search
+from matching.domain.availability import week_bits, words
 from matching.domain.pool import Pool
 from matching.domain.rules import RULE_BIT, RULES
 from matching.domain.score import SCALE, facet_points
-from matching.domain.values import Policy, Reason, Weights
+from matching.domain.values import Policy, Reason, Skill, Weights
+from matching.domain.vocabulary import term
 
 POLICIES = {
     "any": Policy(),
@@ -51,7 +55,7 @@ def test_the_best_mentor(pool: Pool, policy: str) -> None:
     with_policy(pool, policy)
     facts = pool.facts
     for mentee in facts.row_of.values():
-        assert search.best_mentor(pool, mentee) == best_by_the_rules(pool, mentee)
+        assert best_mentor(pool, mentee) == best_by_the_rules(pool, mentee)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -68,6 +72,7 @@ def test_why_nobody_fits(pool: Pool, policy: str) -> None:
             if not len(mentors):
                 break
         assert search.why_nobody(pool, mentee) == tuple(reasons)
+        assert isinstance(found := search.look(pool, mentee), search.Fit) or found == tuple(reasons)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -119,3 +124,25 @@ def fitting_by_the_rules(pool: Pool, mentor: int) -> list[int]:
 def fit_by_the_score(pool: Pool, mentor: int, mentee: int) -> search.Fit:
     points = facet_points(pool.facts, pool.program.policy.weights, np.array([mentor]), np.array([mentee]))
     return search.Fit(mentor, mentee, tuple(points[:, 0].tolist()))
+
+
+def test_a_profile_is_written_as_it_was_said(pool: Pool) -> None:
+    facts = pool.facts
+    for participant in pool.participants.values():
+        row, said = facts.row_of[participant.participant_id], participant.profile
+        bits = week_bits(said.availability, int(facts.offset[row]))
+        assert facts.hours[row].tolist() == words(bits).tolist()
+        for tags, each in ((facts.goals, said.goals), (facts.interests, said.interests), (facts.values, said.values)):
+            assert tags.words[row].tolist() == tags.pack(each).tolist()
+            assert tags.sizes[row] == len(set(map(term, each)))
+        skills = facts.skills
+        assert skills.wanted[row] == skills.wants[row].sum(dtype=int) == wanted_by(said.wants)
+        assert skills.offered[row] == skills.offers[row].sum(dtype=int) >= wanted_by(said.offers)
+
+
+def wanted_by(skills: Sequence[Skill]) -> int:
+    """Levels added up; of a skill named twice the higher."""
+    levels: dict[str, int] = {}
+    for each in skills:
+        levels[term(each.skill)] = max(each.level, levels.get(term(each.skill), 0))
+    return sum(levels.values())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.unit.matching.builders import NOW, Story, ident, match_id, mentee, mentor, participant, pool_of, skills
 from tests.unit.matching_engine.markets import from_dense
 

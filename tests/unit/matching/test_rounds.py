@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.matching.builders import ALPHA, NOW, Story, ident, match_id, mentee, mentor, participant, skills
 
 from matching.adapters import packing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import islice, permutations
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.matching.builders import OFFICE, ident, mentee, mentor, pool_of, skills
+from msgspec.structs import replace
+from tests.unit.matching.builders import OFFICE, best_mentor, ident, mentee, mentor, pool_of, skills
 
 from matching.domain.pool import Pool
 from matching.domain.score import FACETS, SCALE, facet_points, total_points, weight_points
-from matching.domain.search import best_mentor
 from matching.domain.values import Participant, Weights
 from mentorstream_events.values import Profile, Skill
 from mentorstream_events.values import WeeklyHours as Hours

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from tests.unit.matching.builders import Story, ident, mentee, mentor, pool_of, skills
+from tests.unit.matching.builders import Story, best_mentor, ident, mentee, mentor, pool_of, skills
 
 from matching.domain import search, vocabulary
 from matching.domain.pool import Pool
@@ -27,7 +27,7 @@ OWN = OwnVocabulary(
         SkillLink(skill="sauces", to_skill="soups", kind="related"),
     ),
 )
-SKILLS_ONLY = Weights(**{name: float(name == "skills") for name in Weights.__dataclass_fields__})
+SKILLS_ONLY = Weights(**{name: float(name == "skills") for name in Weights.__struct_fields__})
 
 
 def named(*levels: tuple[str, int]) -> tuple[Skill, ...]:
@@ -203,7 +203,7 @@ def test_many_near_skills_widen_the_table_without_harm() -> None:
     first = [mentor(number, offers=skills(**{f"craft{number}": 3})) for number in range(1, 40)]
     generalist = mentor(100, offers=named(*((entry.label, 4) for entry in ENTRIES if entry.parent is None)))
     pool = pool_of(*first, generalist, mentee(200, wants=skills(craft7=3)), mentee(201, wants=named(("Python", 2))))
-    assert search.best_mentor(pool, pool.facts.row_of[ident(200)]) is not None
+    assert best_mentor(pool, pool.facts.row_of[ident(200)]) is not None
     assert skill_points(pool, 7, 200) == 1
     assert skill_points(pool, 100, 201) == 1
     assert np.all(pool.facts.skills.offers <= 5)

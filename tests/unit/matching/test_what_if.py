@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.unit.matching.builders import ALPHA, BETA, Story, ident, mentee, mentor, participant, pool_of, skills
 
 from matching.domain.pool import Pool
@@ -31,7 +30,7 @@ def pool() -> Pool:
 
 
 def compared(made: Pool, scope: Scope = "open", **policy: object) -> Comparison:
-    return compare(made, replace(made.program.policy, **policy), scope, "organisation")  # type: ignore[arg-type]
+    return compare(made, replace(made.program.policy, **policy), scope, "organisation")
 
 
 def test_the_same_policy_changes_nothing() -> None:

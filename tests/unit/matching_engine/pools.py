@@ -9,8 +9,9 @@ import numpy as np
 from tests.unit.matching_engine.markets import from_dense
 
 from matching.domain.availability import week_bits
+from matching.domain.codes import Rows
 from matching.domain.engine import market as markets
-from matching.domain.facts import Facts, Rows
+from matching.domain.facts import Facts
 from matching.domain.values import Participant, Role
 from mentorstream_events.values import Profile, Skill
 from mentorstream_events.values import WeeklyHours as Hours
@@ -67,7 +68,9 @@ def pool(seed: int, mentors: int, mentees: int) -> tuple[Facts, Rows, Rows]:
             credentials=_some(random, "credential", 2, 2),
             joined_at=NOW,
         )
-        rows.append(facts.put(participant, week_bits(hours, 0), 30 * int(random.integers(-22, 27))))
+        offset = 30 * int(random.integers(-22, 27))
+        rows.append(facts.put(participant, offset))
+        facts.put_hours(rows[-1], week_bits(hours, 0), offset)
     for _ in range(len(persons) // 4):
         one, other = random.integers(0, len(persons), 2)
         if one != other:

@@ -9,10 +9,11 @@ import pytest
 from tests.unit.matching_engine.pools import pool
 
 from matching.domain import rules, score
+from matching.domain.codes import Rows
 from matching.domain.engine import auction, certificate, retrieval
 from matching.domain.engine import market as markets
 from matching.domain.engine.columns import Columns, Terms, columns_of, terms_of
-from matching.domain.facts import Facts, Rows
+from matching.domain.facts import Facts
 from matching.domain.values import Policy, Weights
 
 POLICIES = (

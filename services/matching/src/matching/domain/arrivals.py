@@ -12,9 +12,10 @@ change that could make a pair possible is followed by a look at those whom it co
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from . import requesting, rules
 from .pool import Pool, in_order

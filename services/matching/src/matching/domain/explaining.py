@@ -13,9 +13,10 @@ from uuid import UUID
 
 import numpy as np
 
+from .codes import Counts, Rows
 from .engine import explain
 from .engine.market import NOBODY
-from .facts import Counts, Facts, Mask, Rows
+from .facts import Facts, Mask
 from .peers import points_of_partners
 from .pool import Pool
 from .rounding import Solution

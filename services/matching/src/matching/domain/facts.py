@@ -8,11 +8,10 @@ is equal or common. Knows nothing of matches but how many places they leave.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from array import array
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
-from operator import gt
+from functools import partial
 from struct import Struct
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -21,21 +20,20 @@ import numpy as np
 import numpy.typing as npt
 
 from . import availability, kernel
-from .values import Participant, Skill
-from .vocabulary import EXACT, Vocabulary, term
+from .codes import NOBODY, Codes, Counts, Rows, SkillLevels, TagCodes, TagSets, language
+from .values import Participant
+from .vocabulary import term
 
-Rows: TypeAlias = npt.NDArray[np.intp]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-Counts: TypeAlias = npt.NDArray[np.int64]
 
 MANAGERS: Final = kernel.MANAGERS_WIDTH
-NOBODY: Final = -1
 # Two persons who were ever matched may meet again where former pairs may, not while they are matched, or never.
 MET, MATCHED, APART = range(3)
 _NO_MANAGERS: Final = (NOBODY,) * MANAGERS
 _FIRST_ROWS: Final = 32
+_FIRST_NUMBERS: Final = 128
 _FIRST_WIDTHS: Final = (1, 1, 1, 1, 1, 4, 4)  # words for each set of tags, then for levels offered and wanted
-_LOW_WORD: Final = 0xFFFF_FFFF_FFFF_FFFF
+_ID: Final = Struct(">qq")  # both halves of an id, as they lie in the table
 _FROM_ABOVE: Final = (0, *range(10, 0, -1))  # of seniorities 1 to 10; what is not known stays so
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -44,132 +42,6 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970, exact."""
     return (instant - _EPOCH) // _MICROSECOND
-
-
-@lru_cache(maxsize=2_000)
-def language(tag: str) -> str:
-    """How languages are compared: en-GB and en-US can talk to each other."""
-    return tag.split("-", 1)[0].lower()
-
-
-class Codes(dict[object, int]):
-    """A code for each thing met, from 0."""
-
-    def __missing__(self, thing: object) -> int:
-        code = self[thing] = len(self)
-        return code
-
-
-class TagCodes(dict[str, int]):
-    """The code of a tag, however it is written: tags that compare equal have one code."""
-
-    def __init__(self, compared_as: Callable[[str], str]) -> None:
-        super().__init__()
-        self._compared_as = compared_as
-        self._codes = Codes()
-
-    def __missing__(self, tag: str) -> int:
-        code = self[tag] = self._codes[self._compared_as(tag)]
-        return code
-
-    def optional(self, tag: str | None) -> int:
-        """NOBODY where there is none."""
-        return NOBODY if tag is None else self[tag]
-
-
-class NearCodes(dict[str, tuple[tuple[int, int], ...]]):
-    """By skill, however it is written, the codes of its neighbours and by how many levels less they are offered."""
-
-    def __init__(self, vocabulary: Vocabulary, codes: TagCodes) -> None:
-        super().__init__()
-        self._vocabulary, self._codes = vocabulary, codes
-
-    def __missing__(self, tag: str) -> tuple[tuple[int, int], ...]:
-        neighbours = self._vocabulary.near(self._vocabulary.skill(tag))
-        near = self[tag] = tuple([(self._codes[skill], fewer) for skill, fewer in neighbours])
-        return near
-
-
-class TagSets:
-    """A set of tags for each row, as bits. `words` and `sizes` are columns of the table."""
-
-    def __init__(self, compared_as: Callable[[str], str], widen: Callable[[int], None]) -> None:
-        self._codes = TagCodes(compared_as)
-        self._widen = widen
-        self.words = np.zeros((0, 1), np.uint64)
-        self.sizes = np.zeros(0, np.int64)
-
-    def bits(self, tags: Iterable[str]) -> int:
-        """A set as one integer, however wide."""
-        codes, bits = self._codes, 0
-        for tag in tags:
-            bits |= 1 << codes[tag]
-        return bits
-
-    def pack(self, tags: Iterable[str]) -> npt.NDArray[np.uint64]:
-        """A set that belongs to no row, as words like those of rows."""
-        bits = self.bits(tags)
-        self._widen(-(-bits.bit_length() // 64))
-        return np.frombuffer(bits.to_bytes(8 * self.words.shape[1], "little"), dtype="<u8")
-
-    def common(self, left: Rows, right: Rows) -> Counts:
-        """How many tags the sets of each pair of rows share; one side may be a single row."""
-        common: Counts = np.bitwise_count(self.words[left] & self.words[right]).sum(axis=1, dtype=np.int64)
-        return common
-
-
-class SkillLevels:
-    """Offered and wanted levels, 0 to 5, for each row and skill, as bytes. All arrays are columns of the table.
-
-    What is offered counts for near skills too, as the vocabulary says.
-    """
-
-    def __init__(self) -> None:
-        self.speak(EXACT)
-        self.offers = np.zeros((0, 8), np.uint8)
-        self.wants = np.zeros((0, 8), np.uint8)
-        self.offered = np.zeros(0, np.int64)
-        self.wanted = np.zeros(0, np.int64)
-
-    def speak(self, vocabulary: Vocabulary) -> None:
-        """Take another vocabulary. Whatever was packed before has to be packed anew."""
-        self.vocabulary = vocabulary
-        self._codes = TagCodes(vocabulary.skill)
-        self._near = NearCodes(vocabulary, self._codes)
-
-    def wanted_levels(self, skills: Sequence[Skill], width: int) -> bytearray:
-        """Levels by the skills' codes, `width` of them or as many as it needs. Of a skill named twice the higher."""
-        codes, levels = self._codes, bytearray(width)
-        for skill in skills:
-            code, level = codes[skill.skill], skill.level
-            if code >= len(levels):
-                levels.extend(bytes(code + 1 - len(levels)))
-            levels[code] = max(level, levels[code])
-        return levels
-
-    def offered_levels(self, skills: Sequence[Skill], width: int) -> bytearray:
-        """The same for what is offered, and for what is near to it where that is not offered itself."""
-        levels = self.wanted_levels(skills, width)
-        if not skills or self.vocabulary is EXACT:
-            return levels
-        said, known = bytes(levels), len(levels)
-        for skill in skills:
-            for code, fewer in self._near[skill.skill]:
-                if code < known and said[code]:
-                    continue
-                if code >= len(levels):
-                    levels.extend(bytes(code + 1 - len(levels)))
-                levels[code] = max(skill.level - fewer, levels[code], 1)
-        return levels
-
-    def levels(self, rows: Rows) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """What those rows offer and what they want, by skill."""
-        return self.offers[rows], self.wants[rows]
-
-    def covered(self, mentors: Rows, mentees: Rows) -> Counts:
-        """For each pair the sum, over the skills wanted, of the lower of wanted and offered level."""
-        covered: Counts = np.minimum(self.offers[mentors], self.wants[mentees]).sum(axis=1, dtype=np.int64)
-        return covered
 
 
 class RowList:
@@ -220,10 +92,11 @@ class Facts:
         self.row_of: dict[UUID, int] = {}
         self.ids: list[UUID | None] = []
         self._given_back: list[int] = []
-        self.languages, self.credentials, self.goals, self.interests, self.values = (
+        self._tags = tuple(
             TagSets(compared_as, partial(self._widen_region, region))
             for region, compared_as in enumerate((language, term, term, term, term))
         )
+        self.languages, self.credentials, self.goals, self.interests, self.values = self._tags
         self.skills = SkillLevels()
         self.persons, self._organisations = Codes(), Codes()
         self._styles, self._industries = TagCodes(term), TagCodes(term)
@@ -232,42 +105,46 @@ class Facts:
         self._paired: dict[int, dict[int, int]] = {}  # person: persons ever matched with, and MET, MATCHED or APART
         self.mentor_rows, self.free_rows, self.waiting_list = RowList(), RowList(), RowList()
         self.table = np.zeros((0, kernel.FIXED), np.int64)
+        self._said = np.zeros(_FIRST_NUMBERS, np.int64)  # the profile that is being written
+        self._said_cells = self._said.data.cast("B").cast("q")
         self._offsets: list[int] = []
         self._widths: tuple[int, ...] = ()
         self._shape(_FIRST_ROWS, _FIRST_WIDTHS)
 
-    def put(self, participant: Participant, bits: int, offset: int = 0) -> int:
+    def put(self, participant: Participant, offset: int = 0) -> int:
         """Add a participant or replace what is known of them. Returns their row.
 
-        `bits` are their hours, `offset` how many minutes their zone is ahead of UTC.
+        `offset`: how many minutes their zone is ahead of UTC.
         """
-        profile, persons = participant.profile, self.persons
-        sets = (
-            self.languages.bits(profile.languages),
-            self.credentials.bits(participant.credentials),
-            self.goals.bits(profile.goals),
-            self.interests.bits(profile.interests),
-            self.values.bits(profile.values),
-        )
-        offers = self.skills.offered_levels(profile.offers, 8 * self._widths[kernel.OFFERS])
-        wants = self.skills.wanted_levels(profile.wants, 8 * self._widths[kernel.WANTS])
         row = self.row_of.get(participant.participant_id)
         if row is None:
             row = self._take_row(participant.participant_id)
-        is_mentor, number = participant.is_mentor, participant.participant_id.int
-        managers = [persons[person] for person in participant.managers[:MANAGERS]]
-        widths = self._widths
-        levels = max(len(offers), len(wants)) + 7 >> 3
-        needed = (*[-(-each.bit_length() // 64) for each in sets], levels, levels)
-        if any(map(gt, needed, widths)):  # codes that were not met before
-            self._widen(needed)
-            widths = self._widths
-        languages, credentials, goals, interests, values = sets
-        self._profile.pack_into(
-            self._bytes,
-            row * self._row_bytes + 8 * kernel.PROFILE,
-            number >> 64,
-            number & _LOW_WORD,
+        numbers = self._numbers(participant, offset)
+        count = len(numbers)
+        if count > len(self._said):
+            self._said = np.zeros(2 * count, np.int64)
+            self._said_cells = self._said.data.cast("B").cast("q")
+        self._said_cells[:count] = array("q", numbers)
+        while (narrow := kernel.write_profile(self.table, row, self._places, self._said)) != kernel.OK:
+            self._make_room(narrow)
+        is_mentor = participant.is_mentor
+        if is_mentor or row in self.mentor_rows:
+            self.mentor_rows.put(row, there=is_mentor)
+            self._count_free(row)
+        if self._blocks or participant.blocks:
+            self._put_blocks(row, frozenset([self.persons[person] for person in participant.blocks]))
+        return row
+
+    def _numbers(self, participant: Participant, offset: int) -> list[int]:
+        """A participant as `kernel.write_profile` reads them. What was not met before gets a code."""
+        profile, persons, skills = participant.profile, self.persons, self.skills
+        languages, credentials = profile.languages, participant.credentials
+        goals, interests, values = profile.goals, profile.interests, profile.values
+        offers, wants, hours = profile.offers, profile.wants, profile.availability
+        near, managers = skills.near_numbers(offers) if offers else (), participant.managers[:MANAGERS]
+        is_mentor = participant.is_mentor
+        numbers = [
+            *_ID.unpack(participant.participant_id.bytes),
             is_mentor,
             participant.capacity if is_mentor else 0,
             persons[participant.person_id],
@@ -275,50 +152,35 @@ class Facts:
             self._styles.optional(profile.style),
             self._industries.optional(profile.industry),
             _FROM_ABOVE[profile.seniority] if self.reverse else profile.seniority,
-            sum(offers),
-            sum(wants),
             offset,
-            languages.bit_count(),
-            credentials.bit_count(),
-            goals.bit_count(),
-            interests.bit_count(),
-            values.bit_count(),
-            *managers,
-            *_NO_MANAGERS[len(managers) :],
-            bits.to_bytes(8 * kernel.HOURS_WIDTH, "little"),
-            languages.to_bytes(8 * widths[kernel.LANGUAGES], "little"),
-            credentials.to_bytes(8 * widths[kernel.CREDENTIALS], "little"),
-            goals.to_bytes(8 * widths[kernel.GOALS], "little"),
-            interests.to_bytes(8 * widths[kernel.INTERESTS], "little"),
-            values.to_bytes(8 * widths[kernel.VALUES], "little"),
-            offers,
-            wants,
-        )
-        if is_mentor or row in self.mentor_rows:
-            self.mentor_rows.put(row, there=is_mentor)
-            self._count_free(row)
-        if self._blocks or participant.blocks:
-            self._put_blocks(row, frozenset([persons[person] for person in participant.blocks]))
-        return row
+            len(languages),
+            len(credentials),
+            len(goals),
+            len(interests),
+            len(values),
+            len(offers),
+            len(near) // 2,
+            len(wants),
+            len(hours),
+            len(managers),
+            *map(self.languages.code, languages),
+            *map(self.credentials.code, credentials),
+            *map(self.goals.code, goals),
+            *map(self.interests.code, interests),
+            *map(self.values.code, values),
+            *skills.numbers(offers),
+            *near,
+            *skills.numbers(wants),
+        ]
+        for each in hours:
+            numbers += (each.weekday, each.start_minute, each.end_minute)
+        numbers += [persons[person] for person in managers]
+        return numbers
 
     def put_hours(self, row: int, bits: int, offset: int) -> None:
         """Replace a row's hours, and how far its zone is from UTC."""
         self.hours[row] = availability.words(bits)
         self.offset[row] = offset
-
-    def put_skills(self, row: int, offers: Sequence[Skill], wants: Sequence[Skill]) -> None:
-        """Replace a row's skills."""
-        packed = self.skills.offered_levels(offers, 0), self.skills.wanted_levels(wants, 0)
-        levels = max(map(len, packed)) + 7 >> 3
-        if levels > self._widths[kernel.OFFERS]:
-            self._widen((0,) * kernel.OFFERS + (levels, levels))
-        skills = self.skills
-        for columns, sums, each in zip(
-            (skills.offers, skills.wants), (skills.offered, skills.wanted), packed, strict=True
-        ):
-            columns[row] = 0
-            columns[row, : len(each)] = each
-            sums[row] = sum(each)
 
     def put_managers(self, row: int, managers: tuple[UUID, ...]) -> None:
         """Replace a row's managers, nearest first."""
@@ -453,6 +315,14 @@ class Facts:
         if words > self._widths[region]:
             self._widen(tuple(words if each == region else 0 for each in range(kernel.REGIONS)))
 
+    def _make_room(self, region: int) -> None:
+        """A region is too narrow for a code: give it, and of skills both, room for all that there are."""
+        if region == kernel.OFFERS:
+            words = -(-self.skills.known // 8)
+            self._widen((0,) * kernel.OFFERS + (words, words))
+        else:
+            self._widen_region(region, -(-self._tags[region].known // 64))
+
     def _widen(self, needed: tuple[int, ...]) -> None:
         """Make room for at least so many words in each region."""
         self._shape(
@@ -474,13 +344,9 @@ class Facts:
                 table[:count, offset : offset + width] = self.table[:, before : before + width]
         self.table, self._offsets, self._widths = table, offsets, widths
         self.regions = [number for pair in zip(offsets, widths, strict=True) for number in pair]
+        self._places = np.array(self.regions, np.int64)
         self._width = table.shape[1]
-        self._row_bytes = 8 * self._width
-        self._bytes = table.data.cast("B")
-        self._cells = self._bytes.cast("q")
-        self._profile = Struct(
-            f"<QQ{kernel.HOURS - kernel.PROFILE - 2}q{8 * kernel.HOURS_WIDTH}s" + "".join(f"{8 * w}s" for w in widths)
-        )
+        self._cells = table.data.cast("B").cast("q")
         self._show_columns()
 
     def _show_columns(self) -> None:
@@ -496,8 +362,7 @@ class Facts:
         self.seniority, self.offset = table[:, kernel.SENIORITY], table[:, kernel.OFFSET]
         self.managers = table[:, kernel.MANAGERS : kernel.MANAGERS + MANAGERS]
         self.hours = words[:, kernel.HOURS : kernel.HOURS + kernel.HOURS_WIDTH]
-        tags = (self.languages, self.credentials, self.goals, self.interests, self.values)
-        for place, (each, offset, width) in enumerate(zip(tags, self._offsets, self._widths, strict=False)):
+        for place, (each, offset, width) in enumerate(zip(self._tags, self._offsets, self._widths, strict=False)):
             each.words = words[:, offset : offset + width]
             each.sizes = table[:, kernel.SIZES + place]
         skills = self.skills

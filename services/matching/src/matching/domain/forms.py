@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from . import peers
+from .codes import Rows
 from .engine import columns, groups, retrieval, rounds
 from .engine.market import NOBODY, Assignment, Ints, Market, Places
-from .facts import Facts, Rows
+from .facts import Facts
 from .pool import Pool
 from .score import SCALE
 from .values import Policy
@@ -45,7 +47,8 @@ def peer_market(pool: Pool, people: Rows, tie: np.uint64, most: int) -> Market:
 
     `tie` is mixed into how people of equal points are ordered.
     """
-    facts, policy = pool.facts, replace(pool.program.policy, minimum_score=0.0)  # which is of both ways together
+    # The minimum is of both ways together.
+    facts, policy = pool.facts, structs.replace(pool.program.policy, minimum_score=0.0)
     shown = columns.columns_of(facts, policy, people, people)
     shown = replace(shown, mentors=shown.mentors._replace(tie=shown.mentors.tie ^ tie))
     start, other, _ = retrieval.candidates(shown, columns.terms_of(policy, scale=SCALE), most)

@@ -6,6 +6,8 @@ two steps: a decision takes microseconds. A test holds the two against each othe
 for one division that both do alike.
 
 Compiled at import and kept in numba's cache where there is a place for it (beside this file, or in NUMBA_CACHE_DIR).
+All of it is one file, long as that is: numba looks only at the file that a function stands in to see whether what it
+kept is stale, so neither a function nor a constant may come from another one.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import intrinsic
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -45,7 +48,12 @@ LINE, BOSS, BLOCK, FORMER, MINIMUM, FULL = range(8, 14)
 OK: Final = -1
 RULE_COUNT: Final = 14
 
+# Counts that lead a profile as numbers; see `write_profile`.
+PROFILE_COUNTS: Final = 10
+
 _SLOT_MINUTES: Final = 15
+_DAY_MINUTES: Final = 24 * 60
+_SLOTS: Final = 7 * _DAY_MINUTES // _SLOT_MINUTES
 _ENOUGH_MINUTES: Final = 240
 _FARTHEST_MINUTES: Final = 720
 _SIGN: Final = -(1 << 63)
@@ -62,13 +70,12 @@ def _compiled(function: FunctionT) -> FunctionT:
     return cast("FunctionT", compiled)
 
 
-@_compiled
-def _bits(word: Any) -> Any:
-    """How many bits of a word are set. Shifts keep the sign, which each mask takes off again."""
-    word = word - ((word >> 1) & 0x5555555555555555)
-    word = (word & 0x3333333333333333) + ((word >> 2) & 0x3333333333333333)
-    word = (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0F
-    return (word * 0x0101010101010101) >> 56
+def _count_bits(typing_context: Any, word: Any) -> Any:
+    """How many bits of a word are set: one instruction, which numba has no name for."""
+    return types.int64(types.int64), lambda context, builder, signature, words: builder.ctpop(words[0])
+
+
+_bits: Final[Any] = intrinsic(_count_bits)
 
 
 @_compiled
@@ -309,6 +316,27 @@ def _lower_id(table: Any, one: Any, other: Any) -> Any:
     if mine != theirs:
         return mine < theirs
     return (table[one, ID_LOW] ^ _SIGN) < (table[other, ID_LOW] ^ _SIGN)
+
+
+@_compiled
+def look_for_mentor(
+    table: Any,
+    free: Any,
+    free_count: Any,
+    mentors: Any,
+    mentor_count: Any,
+    mentee: Any,
+    book: Any,
+    blocked: Any,
+    paired: Any,
+    points: Any,
+    removed: Any,
+) -> Any:
+    """`find_mentor` among the free ones, and where nobody fits `count_reasons` over all mentors."""
+    best = find_mentor(table, free, free_count, mentee, book, blocked, paired, points)
+    if best < 0:
+        count_reasons(table, mentors, mentor_count, mentee, book, blocked, paired, points, removed)
+    return best
 
 
 @_compiled
@@ -554,14 +582,89 @@ def count_partners(
     _look_at_peers(table, rows, count, peer, book, blocked, paired, points, removed, False)
 
 
+@_compiled
+def _write_levels(table: Any, row: Any, first: Any, width: Any, numbers: Any, place: Any, exact: Any, near: Any) -> Any:
+    """Levels by skill: `exact` pairs of code and level, then `near` ones, which count for what is not among the first.
+
+    Of a skill named twice the higher level counts. Returns their sum; OK (-1) where the region is too narrow.
+    """
+    total = 0
+    for pair in range(exact + near):
+        code, level = numbers[place + 2 * pair], numbers[place + 2 * pair + 1]
+        if code >= 8 * width:
+            return OK
+        if pair >= exact:
+            said = False
+            for other in range(exact):
+                said = said or numbers[place + 2 * other] == code
+            if said:
+                continue
+        word, shift = first + (code >> 3), 8 * (code & 7)
+        before = (table[row, word] >> shift) & 0xFF
+        if level > before:
+            table[row, word] += (level - before) << shift
+            total += level - before
+    return total
+
+
+@_compiled
+def write_profile(table: Any, row: Any, regions: Any, numbers: Any) -> Any:
+    """Write a profile over what the row has from PROFILE on. Returns the region that is too narrow; OK (-1) for none.
+
+    `numbers`: the columns from ID_HIGH to SENIORITY; OFFSET; how many tags each of the five sets has, how many skills
+    are offered, near to those and wanted, how many intervals of the week and managers there are; and then all of these:
+    tags and managers as codes, skills as code and level, intervals as weekday, first and last minute in local time.
+    """
+    table[row, HOURS:] = 0
+    for column in range(ID_HIGH, SENIORITY + 1):
+        table[row, column] = numbers[column - ID_HIGH]
+    offset = numbers[OFFERED - ID_HIGH]
+    table[row, OFFSET] = offset
+    counts = OFFERED - ID_HIGH + 1
+    place = counts + PROFILE_COUNTS
+    for region in range(OFFERS):
+        first, width = regions[2 * region], regions[2 * region + 1]
+        for each in range(place, place + numbers[counts + region]):
+            code = numbers[each]
+            if code >= 64 * width:
+                return region
+            table[row, first + (code >> 6)] |= 1 << (code & 63)
+        place += numbers[counts + region]
+        table[row, SIZES + region] = _common_bits(table, row, row, first, width)
+    offered, near, wanted = numbers[counts + 5], numbers[counts + 6], numbers[counts + 7]
+    first, width = regions[2 * OFFERS], regions[2 * OFFERS + 1]
+    table[row, OFFERED] = _write_levels(table, row, first, width, numbers, place, offered, near)
+    place += 2 * (offered + near)
+    first, width = regions[2 * WANTS], regions[2 * WANTS + 1]
+    table[row, WANTED] = _write_levels(table, row, first, width, numbers, place, wanted, 0)
+    if table[row, OFFERED] < 0 or table[row, WANTED] < 0:
+        return OFFERS
+    place += 2 * wanted
+    for _ in range(numbers[counts + 8]):
+        midnight = (numbers[place] - 1) * _DAY_MINUTES - offset
+        for slot in range(
+            -(-(midnight + numbers[place + 1]) // _SLOT_MINUTES), (midnight + numbers[place + 2]) // _SLOT_MINUTES
+        ):
+            bit = slot % _SLOTS  # what passes Sunday midnight comes round to Monday
+            table[row, HOURS + (bit >> 6)] |= 1 << (bit & 63)
+        place += 3
+    managers = numbers[counts + 9]
+    for each in range(MANAGERS_WIDTH):
+        table[row, MANAGERS + each] = numbers[place + each] if each < managers else -1
+    return OK
+
+
 def compile_now() -> None:
     """Compile, or load from the cache, what a decision calls: before the first event, not in it."""
     table, rows, none = np.zeros((1, FIXED + REGIONS), np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64)
     book, points = np.zeros(NEEDED, np.int64), np.zeros(FACET_COUNT, np.int64)
     find_mentor(table, rows, 0, 0, book, none, none, points)
-    count_reasons(table, rows, 0, 0, book, none, none, points, np.zeros(RULE_COUNT, np.int64))
+    removed = np.zeros(RULE_COUNT, np.int64)
+    count_reasons(table, rows, 0, 0, book, none, none, points, removed)
+    look_for_mentor(table, rows, 0, rows, 0, 0, book, none, none, points, removed)
+    write_profile(table, 0, np.zeros(2 * REGIONS, np.int64), np.zeros(OFFERED + PROFILE_COUNTS, np.int64))
     find_mentees(table, rows, 0, 0, book, none, none, points, 0, rows, rows, rows)
     for look in (find_partner, count_partners):
-        look(table, rows, 0, 0, book, none, none, points, np.zeros(RULE_COUNT, np.int64))
+        look(table, rows, 0, 0, book, none, none, points, removed)
     score_pair(table, 0, 0, book, points)
     common_minutes(table, 0, 0)

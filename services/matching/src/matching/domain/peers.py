@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernel
-from .facts import Facts, Mask, Rows
+from .codes import Rows
+from .facts import Facts, Mask
 from .pool import Pool
 from .rules import RULES
 from .score import FACETS, SCALE, facet_points

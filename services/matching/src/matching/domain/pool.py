@@ -8,16 +8,18 @@ either stored or follows from what is stored and the program's `now`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from .availability import offset_minutes, week_bits
-from .facts import APART, MATCHED, MET, Facts, Rows
+from .codes import Rows
+from .facts import APART, MATCHED, MET, Facts
 from .rules import RULE_BIT
 from .values import Choice, Match, OwnVocabulary, Participant, Policy, Program, Round, Waiting
 from .vocabulary import EXACT, Vocabulary, of_links, starter
@@ -128,7 +130,9 @@ class Pool:
             moved &= {participant.profile.zone for participant in self.participants.values()}
         for participant in self.participants.values():
             if participant.profile.zone in moved:
-                self.facts.put_hours(self.facts.row_of[participant.participant_id], *self._hours(participant))
+                zone = participant.profile.zone
+                bits = week_bits(participant.profile.availability, offsets[zone])
+                self.facts.put_hours(self.facts.row_of[participant.participant_id], bits, offsets[zone])
         return bool(moved)
 
     def configure(self, program: Program) -> None:
@@ -145,7 +149,7 @@ class Pool:
         if (program.kind == "reverse") != self.facts.reverse:
             self.facts.reverse = not self.facts.reverse
             for participant in self.participants.values():
-                self.facts.put(participant, *self._hours(participant))
+                self.facts.put(participant, self._offset(participant.profile.zone))
 
     def put_vocabulary(self, own: OwnVocabulary) -> None:
         """Replace the program's own vocabulary."""
@@ -156,9 +160,9 @@ class Pool:
 
     def put_participant(self, participant: Participant) -> None:
         """Add a participant, or replace all that is known of one. Raises Contradiction("unknown_zone")."""
-        bits, offset = self._hours(participant)  # may refuse, so it comes before anything is changed
+        offset = self._offset(participant.profile.zone)  # may refuse, so it comes before anything is changed
         participant_id, person_id = participant.participant_id, participant.person_id
-        row = self.facts.put(participant, bits, offset)
+        row = self.facts.put(participant, offset)
         self.facts.touch(row, participant.joined_at)
         if participant_id in self.participants:
             self._store(participant)
@@ -298,9 +302,8 @@ class Pool:
     def _speak(self) -> None:
         """Everybody's skills are packed anew: what is near has changed."""
         self.facts.skills.speak(self._vocabulary())
-        for participant_id, participant in self.participants.items():
-            profile = participant.profile
-            self.facts.put_skills(self.facts.row_of[participant_id], profile.offers, profile.wants)
+        for participant in self.participants.values():
+            self.facts.put(participant, self._offset(participant.profile.zone))
 
     def _store(self, participant: Participant) -> None:
         """Somebody who is here has other details."""
@@ -360,13 +363,12 @@ class Pool:
         found = (self.facts.row_of.get(mentor_id) for mentor_id, _ in _sides(match))
         return [row for row in found if row is not None]
 
-    def _hours(self, participant: Participant) -> tuple[int, int]:
-        """Bits of their week, and how many minutes their zone is ahead of UTC."""
-        zone = participant.profile.zone
-        if zone not in self._offsets:
-            self._offsets[zone] = offset_minutes(zone, self._this_hour())
-        offset = self._offsets[zone]
-        return week_bits(participant.profile.availability, offset), offset
+    def _offset(self, zone: str) -> int:
+        """How many minutes a zone is ahead of UTC in this hour. Raises Contradiction("unknown_zone")."""
+        offset = self._offsets.get(zone)
+        if offset is None:
+            offset = self._offsets[zone] = offset_minutes(zone, self._this_hour())
+        return offset
 
     def _this_hour(self) -> datetime:
         return self.now.replace(minute=0, second=0, microsecond=0)

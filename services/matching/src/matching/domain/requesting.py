@@ -8,13 +8,14 @@ the next one is due, it is asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import numpy as np
+from msgspec.structs import replace
 
-from .facts import Counts, Rows
+from .codes import Counts, Rows
 from .rules import RULES
 from .score import FACETS, facet_points
 from .search import Fit

@@ -9,10 +9,11 @@ one is open. What comes too late decides nothing: None, or an empty result.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeAlias
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from . import peers, search
 from .pool import Pool

@@ -18,10 +18,10 @@ from uuid import UUID
 import numpy as np
 
 from . import forms, peers, search
+from .codes import Rows
 from .engine import columns, fairness, retrieval, rounds
 from .engine.market import NOBODY, Assignment, Flags, Ints, Market, Places, load_costs
 from .engine.runners_up import RunnersUp, runners_up
-from .facts import Rows
 from .pool import Pool
 from .rules import kept_apart
 from .score import FACETS, SCALE, facet_points, weight_points

@@ -13,7 +13,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from .facts import NOBODY, Facts, Mask, Rows
+from .codes import NOBODY, Rows
+from .facts import Facts, Mask
 from .score import SCALE, total_points
 from .values import Policy, RuleName
 

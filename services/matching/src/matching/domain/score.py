@@ -17,7 +17,8 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .facts import NOBODY, Counts, Facts, Rows, TagSets
+from .codes import NOBODY, Counts, Rows, TagSets
+from .facts import Facts
 from .values import FacetName, Weights
 
 SCALE: Final = 1 << 20

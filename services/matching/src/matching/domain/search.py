@@ -12,9 +12,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from . import kernel
-from .facts import language
+from .codes import language
 from .pool import Pool
 from .rules import RULES, gap_limits, kept_apart
 from .score import FACETS, SCALE, weight_points
@@ -24,8 +25,7 @@ from .vocabulary import Vocabulary, term
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(Struct, frozen=True, gc=False):
     """A pair that may be, and how well it fits. `points` are by facet, in the order of `score.FACETS`."""
 
     mentor: int
@@ -48,6 +48,8 @@ class Fit:
 
 
 _NONE: Final = np.zeros(0, np.int64)
+_NO_CANDIDATES: Final = (Reason(rule="no_candidates", removed=0),)
+_RULE_NAMES: Final = tuple([name for name, _ in RULES])
 _ORGANISATIONS: Final = {
     "any": kernel.ANY_ORGANISATION,
     "same": kernel.SAME_ORGANISATION,
@@ -55,19 +57,21 @@ _ORGANISATIONS: Final = {
 }
 
 
-def best_mentor(pool: Pool, mentee: int) -> Fit | None:
-    """The free mentor who fits best.
+def look(pool: Pool, mentee: int) -> Fit | tuple[Reason, ...]:
+    """The free mentor who fits best; where nobody fits: why not, as `why_nobody` has it.
 
     Of several equally good ones who has the smallest part of their capacity in use, then who was left alone longest,
     then the lowest id.
     """
-    facts, free = pool.facts, pool.facts.free_rows
-    if not free.count:
-        return None
-    book, points = rulebook(pool), np.empty(len(FACETS), np.int64)
+    facts, free, mentors = pool.facts, pool.facts.free_rows, pool.facts.mentor_rows
+    if not mentors.count:
+        return _NO_CANDIDATES
+    book, points, removed = rulebook(pool), np.empty(len(FACETS), np.int64), np.empty(len(RULES), np.int64)
     blocked, paired = kept_from(pool, mentee)
-    mentor = kernel.find_mentor(facts.table, free.rows, free.count, mentee, book, blocked, paired, points)
-    return None if mentor < 0 else Fit(mentor, mentee, tuple(points.tolist()))
+    mentor = kernel.look_for_mentor(
+        facts.table, free.rows, free.count, mentors.rows, mentors.count, mentee, book, blocked, paired, points, removed
+    )
+    return _reasons(removed) if mentor < 0 else Fit(mentor, mentee, tuple(points.tolist()))
 
 
 def fit_of(pool: Pool, mentor: int, mentee: int) -> Fit | None:
@@ -109,13 +113,16 @@ def why_nobody(pool: Pool, mentee: int) -> tuple[Reason, ...]:
     """For each rule how many of the program's mentors it was the first to remove, in the order of the rules."""
     facts, mentors = pool.facts, pool.facts.mentor_rows
     if not mentors.count:
-        return (Reason(rule="no_candidates", removed=0),)
+        return _NO_CANDIDATES
     book, points, removed = rulebook(pool), np.empty(len(FACETS), np.int64), np.empty(len(RULES), np.int64)
     blocked, paired = kept_from(pool, mentee)
     kernel.count_reasons(facts.table, mentors.rows, mentors.count, mentee, book, blocked, paired, points, removed)
-    return tuple(
-        [Reason(rule=name, removed=count) for (name, _), count in zip(RULES, removed.tolist(), strict=True) if count]
-    )
+    return _reasons(removed)
+
+
+def _reasons(removed: _Numbers) -> tuple[Reason, ...]:
+    counted = zip(_RULE_NAMES, removed.tolist(), strict=True)
+    return tuple([Reason(rule=name, removed=count) for name, count in counted if count])
 
 
 def rulebook(pool: Pool) -> _Numbers:

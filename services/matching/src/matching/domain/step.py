@@ -7,10 +7,12 @@ decisions in their order. Refuses to judge whether a request makes sense: that i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from . import peers, requesting, search
 from .pool import Pool
@@ -87,18 +89,11 @@ class Step:
         if requesting.by_request(pool.program.policy):
             self.ask(participant_id, since)
             return
-        if pool.program.kind == "peer":
-            found = peers.look(pool, row)
-            if isinstance(found, search.Fit):
-                self.take(found, since)
-            else:
-                self.wait(participant_id, since, found)
-            return
-        fit = search.best_mentor(pool, row)
-        if fit is None:
-            self.wait(participant_id, since)
+        found = peers.look(pool, row) if pool.program.kind == "peer" else search.look(pool, row)
+        if isinstance(found, search.Fit):
+            self.take(found, since)
         else:
-            self.take(fit, since)
+            self.wait(participant_id, since, found)
 
     def ask(self, participant_id: UUID, since: datetime) -> None:
         """Ask the next of those whom the mentee chose. With nobody to be asked they wait, and may choose."""

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 import numpy as np
+from msgspec import structs
 
 from .engine import audit
 from .engine.market import NOBODY, Ints
@@ -129,7 +130,7 @@ def _by(pool: Pool, seen: Snapshot, policy: Policy) -> Snapshot:
         }
         for each in seen.seekers
     }
-    program = replace(pool.program, policy=policy)
+    program = structs.replace(pool.program, policy=policy)
     return replace(seen, program=program, former=former_pairs(pool, policy, seen.people, together))
 
 

@@ -7,13 +7,13 @@ domain's default.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar, cast
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from matching.domain.values import Hours, OwnVocabulary, Participant, Policy, Program, Terms
 from mentorstream_events import values as wire

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import rules
-from ..facts import Facts, Rows, TagSets
+from ..codes import Rows, TagSets
+from ..facts import Facts
 from ..score import FACETS, weight_points
 from ..values import Policy
 from .market import Flags, Ints
