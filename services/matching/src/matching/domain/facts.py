@@ -229,8 +229,11 @@ class Facts:
         """
         first, second = self.persons[one], self.persons[other]
         for person, partner in ((first, second), (second, first)):
-            known = self._paired.setdefault(person, {})
-            known[partner] = max(bond, known.get(partner, MET))
+            known = self._paired.get(person)
+            if known is None:
+                self._paired[person] = {partner: max(bond, MET)}
+            else:
+                known[partner] = max(bond, known.get(partner, MET))
 
     def part(self, one: UUID, other: UUID) -> None:
         """The match of two persons has ended, and in peace. What parted them for good before still does."""
@@ -242,6 +245,10 @@ class Facts:
     def were_paired(self, one: UUID, other: UUID) -> bool:
         """Whether the two were ever matched."""
         return self.persons[other] in self._paired.get(self.persons[one], ())
+
+    def may_meet_anybody(self, row: int) -> bool:
+        """Whether neither blocks nor former matches keep anybody from the row's person."""
+        return not self._blocks and self._person_at(row) not in self._paired
 
     def paired_with(self, row: int) -> AbstractSet[int]:
         """Codes of the persons that the row's person was ever matched with."""

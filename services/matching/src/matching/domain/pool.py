@@ -224,7 +224,7 @@ class Pool:
 
     def put_waiting(self, entry: Waiting) -> None:
         """A mentee waits, or waits for other reasons."""
-        known = sum(RULE_BIT[reason.rule] for reason in entry.reasons)
+        known = sum([RULE_BIT[reason.rule] for reason in entry.reasons])
         self.facts.put_waiting(self.facts.row_of[entry.participant_id], entry.since, known)
         self._note_waiting(entry.participant_id, entry)
         self.waiting[entry.participant_id] = entry
@@ -269,13 +269,17 @@ class Pool:
 
     def circle_of(self, participant_id: UUID) -> Match | None:
         """A live match of the circle that the participant leads, if they lead one."""
+        if not self._by_circle:
+            return None
         circles = [match for match in self.matches_of_mentor(participant_id) if match.circle_id is not None]
         return circles[0] if circles else None
 
     def free_slot(self, participant_id: UUID) -> int:
         """The lowest slot that no live match of the mentor holds."""
-        taken = {match.slot for match in self._by_mentor.get(participant_id, {}).values()}
-        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
+        taken, slot = {match.slot for match in self._by_mentor.get(participant_id, {}).values()}, 0
+        while slot in taken:
+            slot += 1
+        return slot
 
     def free_places(self, participant_id: UUID) -> int:
         """How many more mentees the mentor has room for."""
@@ -321,10 +325,10 @@ class Pool:
     def _count_match(self, match: Match) -> None:
         if match.bars_repeat:
             self.facts.pair(match.mentor.person_id, match.mentee.person_id, _bond(match))
-        if match.confirmed_at is not None:
-            self.mentored.add(match.mentee.participant_id)
         if match.status != "ended":
             self._put_live(match)
+        elif match.confirmed_at is not None:
+            self.mentored.add(match.mentee.participant_id)
         live, at = (0, match.ended_at) if match.status == "ended" else (1, None)
         for row in self._leading_rows(match):
             self.facts.add_live(row, live, at or match.proposed_at)
@@ -360,8 +364,8 @@ class Pool:
 
     def _leading_rows(self, match: Match) -> list[int]:
         """Rows of those whose place the match takes, as far as they are still here."""
-        found = (self.facts.row_of.get(mentor_id) for mentor_id, _ in _sides(match))
-        return [row for row in found if row is not None]
+        row_of = self.facts.row_of
+        return [row_of[mentor_id] for mentor_id, _ in _sides(match) if mentor_id in row_of]
 
     def _offset(self, zone: str) -> int:
         """How many minutes a zone is ahead of UTC in this hour. Raises Contradiction("unknown_zone")."""

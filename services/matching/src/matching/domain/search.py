@@ -167,6 +167,8 @@ def _uses_rare_rules(policy: Policy) -> bool:
 def kept_from(pool: Pool, row: int) -> tuple[_Numbers, _Numbers]:
     """Codes of the persons whom blocks, and whom former matches, keep from the row's person."""
     facts = pool.facts
+    if facts.may_meet_anybody(row):
+        return _NONE, _NONE
     blocked = facts.blocked_with(row)
     paired = kept_apart(facts, pool.program.policy)(row)
     return (

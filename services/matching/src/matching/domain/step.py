@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -41,6 +42,7 @@ from .values import (
 _Told: TypeAlias = tuple[frozenset[RuleName], int]
 # The id of the match between a mentor and a mentee (participant ids) that follows from the event being decided.
 NewMatchId: TypeAlias = Callable[[UUID, UUID], UUID]
+_NOTHING_SHARED: Final = Shared()
 # Who comes to a program that matches in rounds.
 NEXT_ROUND: Final = (Reason(rule="next_round", removed=0),)
 
@@ -68,8 +70,8 @@ class Step:
     def finish(self) -> list[Decision]:
         """The decisions, and then the notices."""
         for participant_id in sorted(self.told_before):
-            waiting = self.pool.waiting.get(participant_id)
-            if waiting is not None and self.told_before[participant_id] != self._told(participant_id):
+            waiting, before = self.pool.waiting.get(participant_id), self.told_before[participant_id]
+            if waiting is not None and (before is None or before != self._told(participant_id)):
                 self.decisions.append(Waitlisted(waiting))
         return self.decisions
 
@@ -192,8 +194,11 @@ class Step:
         now = pool.now
         circle = pool.circle_of(mentor.participant_id)
         proposed = (policy.mentor_consent or requested) if circle is None else circle.status == "proposed"
-        expires_at = now + timedelta(days=policy.proposal_days) if circle is None else circle.expires_at
-        ends_at = self._end() if circle is None else circle.ends_at
+        expires_at = ends_at = None
+        if proposed:
+            expires_at = now + timedelta(days=policy.proposal_days) if circle is None else circle.expires_at
+        else:
+            ends_at = self._end() if circle is None else circle.ends_at
         match = Match(
             match_id=self.new_match_id(mentor.participant_id, mentee.participant_id),
             mentor=_side(mentor),
@@ -204,7 +209,7 @@ class Step:
             score=fit.score,
             facets=fit.facets(policy.weights),
             # It is for the page where the mentor answers.
-            shared=search.common_ground(pool, mentor, mentee) if proposed else Shared(),
+            shared=search.common_ground(pool, mentor, mentee) if proposed else _NOTHING_SHARED,
             policy_version=policy.version,
             round_id=round_id,
             again=self._again(mentor.person_id, mentee.person_id),
@@ -212,9 +217,9 @@ class Step:
             partners=program.kind == "peer",
             waiting_since=since,
             proposed_at=now,
-            expires_at=expires_at if proposed else None,
+            expires_at=expires_at,
             confirmed_at=None if proposed else now,
-            ends_at=None if proposed else ends_at,
+            ends_at=ends_at,
             requested=requested,
         )
         pool.stop_waiting(mentee.participant_id)
@@ -253,7 +258,7 @@ class Step:
 
     def end(self, match: Match, reason: EndReason) -> None:
         """End a live match; what the two had in common is not kept. Who looks again is the caller's to say."""
-        ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason, shared=Shared())
+        ended = replace(match, status="ended", ended_at=self.pool.now, end_reason=reason, shared=_NOTHING_SHARED)
         self.pool.replace_match(ended)
         self.decisions.append(Ended(ended, was_confirmed=match.status == "confirmed"))
 
@@ -328,12 +333,17 @@ class Step:
 
     def _end(self) -> datetime:
         """When a match that begins now ends."""
-        return self.pool.now + timedelta(weeks=self.pool.program.terms.weeks)
+        return self.pool.now + _weeks(self.pool.program.terms.weeks)
 
 
 def place_in_queue(entry: Waiting) -> tuple[datetime, UUID]:
     """Who waits longer comes first."""
     return entry.since, entry.participant_id
+
+
+@lru_cache(maxsize=128)
+def _weeks(count: int) -> timedelta:
+    return timedelta(weeks=count)
 
 
 def _side(participant: Participant) -> Side:

@@ -147,7 +147,7 @@ class Participant(Struct, frozen=True, kw_only=True, gc=False):
         return "mentee" in self.roles
 
 
-class Weights(Struct, frozen=True, kw_only=True, gc=False):
+class Weights(Struct, frozen=True, kw_only=True, gc=False, cache_hash=True):
     """Relative weight of each facet, from 0 to 1; only their proportions count."""
 
     skills: float = 0.40

@@ -73,21 +73,31 @@ def tell(pool: Pool, cause: Event[Value] | Cause, decisions: Sequence[Decision])
 
     A circle is one match to others: all that was decided of its mentees is told once, where the first of it was.
     """
-    circles: dict[UUID, list[_OfMatch]] = {}
+    told: list[Outgoing] = []
+    circles_told: set[UUID] = set()
     for each in decisions:
-        if not isinstance(each, Waitlisted | RoundDone) and each.match.circle_id is not None:
-            circles.setdefault(each.match.circle_id, []).append(each)
-    said: list[tuple[object, Value | None]] = []
-    for each in decisions:
+        name: object
+        data: Value | None
         if isinstance(each, Waitlisted):
-            said.append((each.waiting.participant_id, _waitlisted(pool, each.waiting)))
+            name, data = each.waiting.participant_id, _waitlisted(pool, each.waiting)
         elif isinstance(each, RoundDone):
-            said.append((f"{each.round.round_id}:{each.round.status}", _completed(pool, each.round)))
+            name, data = f"{each.round.round_id}:{each.round.status}", _completed(pool, each.round)
         elif each.match.circle_id is None:
-            said.append((each.match.match_id, _of_match(pool, each)))
-        elif (of_circle := circles.pop(each.match.circle_id, None)) is not None:
-            said.append((each.match.circle_id, _of_circle(pool, each.match.circle_id, of_circle)))
-    return [emit(cause, data, time=pool.now, name=name) for name, data in said if data is not None]
+            name, data = each.match.match_id, _of_match(pool, each)
+        elif each.match.circle_id not in circles_told:
+            name = each.match.circle_id
+            circles_told.add(name)
+            data = _of_circle(pool, name, _about(name, decisions))
+        else:
+            continue
+        if data is not None:
+            told.append(emit(cause, data, time=pool.now, name=name))
+    return told
+
+
+def _about(circle_id: UUID, decisions: Sequence[Decision]) -> list[_OfMatch]:
+    of_matches = [each for each in decisions if not isinstance(each, Waitlisted | RoundDone)]
+    return [each for each in of_matches if each.match.circle_id == circle_id]
 
 
 def _of_match(pool: Pool, decision: _OfMatch) -> Value:
@@ -139,7 +149,7 @@ def _waitlisted(pool: Pool, waiting: Waiting) -> ParticipantWaitlisted:
         organisation_id=participant.organisation_id,
         role="mentee",
         waiting_since=waiting.since,
-        reasons=tuple(wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons),
+        reasons=tuple([wire.Reason(rule=each.rule, removed=each.removed) for each in waiting.reasons]),
         lists=choice.number if choice is not None and used_up else 0,
     )
 
@@ -237,7 +247,7 @@ def _mentor(pool: Pool, rows: Sequence[Match]) -> wire.Member:
 
 
 def _mentees(pool: Pool, rows: Sequence[Match]) -> tuple[wire.Member, ...]:
-    return tuple(_member(pool, row.mentee, "partner" if row.partners else "mentee") for row in rows)
+    return tuple([_member(pool, row.mentee, "partner" if row.partners else "mentee") for row in rows])
 
 
 def _member(pool: Pool, side: Side, role: wire.Part) -> wire.Member:
