@@ -45,7 +45,7 @@ def test_the_auction_proves_itself_where_mentees_have_more_candidates_than_they_
     allowed = random.random((mentees, mentors)) < random.random()
     allowed[0] = False
     capacity = random.integers(0, 5, mentors)
-    made = markets.from_dense(random.integers(-levels // 4, levels, allowed.shape), capacity, allowed)
+    made = from_dense(random.integers(-levels // 4, levels, allowed.shape), capacity, allowed)
     cost = markets.load_costs(random.integers(0, 3, mentors), capacity, int(random.integers(0, levels)))
     for market in (made, markets.market(made.start, made.mentor, made.points, made.capacity, cost)):
         checked = certificate.verify(market, auction.solve(market, epsilon))

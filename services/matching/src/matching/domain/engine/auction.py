@@ -201,10 +201,11 @@ def _auction(
     for j in range(mentors):
         price[j] = cost[first[j]] if capacity[j] > 0 else _CLOSED
     # Mentor and points of each one remembered, mentee by mentee; who is worth nothing stands for nobody.
-    known = np.zeros(2 * _REMEMBERED * mentees, np.int32)
-    forgotten = np.full(
-        mentees, _UNSEEN, np.int64
-    )  # at most what the best forgotten candidate was worth; it only falls
+    # Each mentee's begin where a line of cache does.
+    unaligned = np.zeros(2 * _REMEMBERED * mentees + _LINE, np.int32)
+    known = unaligned[(-unaligned.ctypes.data // 4) % _LINE :]
+    # At most what the best forgotten candidate was worth; it only falls.
+    forgotten = np.full(mentees, _UNSEEN, np.int64)
     widest = 0
     for i in range(mentees):
         widest = max(widest, start[i + 1] - start[i])
@@ -213,13 +214,12 @@ def _auction(
     mentor_of = np.full(mentees, -1, np.int32)
     # First in, first out, in a ring: so it is known early who bids next, and what they need is fetched by then.
     waiting = np.arange(mentees).astype(np.int32)
-    head, size = 0, mentees
+    head, size = 0, mentees if mentors > 0 else 0
     while size > 0 and most_bids != 0:
         most_bids -= 1
         if size > _FAR:
             soon = waiting[_around(head + _FAR, mentees)]
             prefetch(known, 2 * _REMEMBERED * soon)
-            prefetch(known, 2 * _REMEMBERED * soon + _LINE - 1)
             prefetch(forgotten, soon)
             prefetch(start, soon)
             # What they will need if prices stay: all candidates, or the places of the mentor they will bid for. Not a
@@ -232,7 +232,7 @@ def _auction(
                     prefetch(points, e)
             else:
                 c = _REMEMBERED - 1 - (best & (_REMEMBERED - 1))
-                prefetch(first, known[2 * (_REMEMBERED * soon + c)])
+                prefetch(held, first[known[2 * (_REMEMBERED * soon + c)]])
         i = waiting[head]
         head = _around(head + 1, mentees)
         size -= 1
