@@ -200,6 +200,28 @@ async def test_a_pair_that_does_not_fit_is_parted_and_both_look_again(
     assert (await concerned.post(path)).status_code == 409
 
 
+async def test_the_page_asks_for_a_rematch_of_whoever_is_sure(
+    service: MatchingService, running: MatchConfirmed
+) -> None:
+    owner = await caller(service, ALPHA)
+    client, match = service.client, f"/coordinate/programs/{PROGRAM}/matches/{running.match_id}"
+
+    async def token_of(path: str) -> str:
+        return (await client.get(path)).text.partition('name="token" value="')[2].partition('"')[0]
+
+    await client.post("/coordinate/login", data={"token": await token_of("/coordinate"), "key": owner.key})
+    token = await token_of(match)
+    unsure = await client.post(f"{match}/rematch", data={"token": token})
+    assert (unsure.status_code, "Nothing was ended" in unsure.text) == (422, True)
+    forged = await client.post(f"{match}/rematch", data={"token": "x", "sure": "yes"})
+    assert forged.status_code == 403
+    sent_on = await client.post(f"{match}/rematch", data={"token": token, "sure": "yes"})
+    assert (sent_on.status_code, sent_on.headers["location"]) == (303, f"{match}?done=rematch")
+    await service.settle()
+    assert len(await service.events(RematchRequested, "registrations")) == 1
+    assert "rematch" in (await client.get(match)).text
+
+
 async def test_a_key_that_is_none_opens_nothing(service: MatchingService, running: MatchConfirmed) -> None:
     known = await caller(service, ALPHA)
     wrong = [
