@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from tests.unit.matching.builders import ALPHA, BETA, Story, ident, mentee, mentor, participant, pool_of, skills
 
 from matching.domain import auditing

@@ -8,11 +8,12 @@ what would suit them best, all others the truth, and the round is solved again. 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import numpy as np
+from msgspec.structs import replace
 
 from . import search
 from .availability import offset_minutes, week_bits
