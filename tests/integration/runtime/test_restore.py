@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import asyncpg
 from aiokafka import AIOKafkaProducer, TopicPartition
 from tests.integration.runtime import toy
-from tests.integration.runtime.bench import Bench, registrations
+from tests.integration.runtime.bench import Bench, has_read_all, registrations
 from tests.support.records import eventually, read_events
+from tests.support.set_back import run_to_end, set_back
 from tests.support.shared_servers import prefixed_topics
 
-from mentorstream_events import SequenceNumber, encode_headers
+from mentorstream_events import Event, SequenceNumber, Value, encode_headers
 from mentorstream_events.people import PersonKnown
-from mentorstream_local.migrations import grant_database
-from mentorstream_runtime.outbox import Cause, emit, write_outbox
+from mentorstream_runtime import positions
+from mentorstream_runtime.broker import read_committed
+from mentorstream_runtime.outbox import Cause, Outgoing, emit, write_outbox
 from mentorstream_runtime.own_records import OwnRecords, move_marks
-from mentorstream_runtime.process import Process
+from mentorstream_runtime.process import Parts, Process, Runtime
+from mentorstream_runtime.restore import Restorer
 from mentorstream_runtime.settings import RuntimeSettings
 
 
@@ -27,7 +30,7 @@ async def test_a_restored_database_takes_over_what_was_published_and_publishes_n
     await bench.publish(*registrations(3, 5))
     async with bench.process():
         await bench.until_stored(15)
-    async with _set_back(bench):
+    async with set_back(bench.servers, bench.database):
         await bench.publish(*registrations(3, 5, start=6))
         async with bench.process():
             await bench.until_stored(30)
@@ -55,12 +58,108 @@ async def test_a_restored_database_takes_over_what_was_published_and_publishes_n
         assert [(number.incarnation, number.number) for number in numbers[-2:]] == [(1, 10), (2, 6)]
 
 
+async def test_what_a_lost_state_had_decided_goes_to_the_rereader_and_what_came_after_does_not(bench: Bench) -> None:
+    read_again: list[Event[Value]] = []
+
+    class Reread(toy.ToyHandler):
+        """Takes over and tells nothing."""
+
+        def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
+            read_again.append(event)
+            super().decide(event)
+            return ()
+
+    class TakesOver(Restorer):
+        decides_again = False
+
+    def build(runtime: Runtime[RuntimeSettings]) -> Parts:
+        parts = toy.build(runtime)
+        rereaders = {"registrations": lambda: Reread("restore")}
+        return Parts(readers=parts.readers, restorer=TakesOver(), rereaders=rereaders)
+
+    await bench.publish(*registrations(3, 2))
+    async with bench.process():
+        await bench.until_stored(6)
+    lost, beyond = registrations(3, 2, start=3), registrations(3, 1, start=5)
+    async with set_back(bench.servers, bench.database):
+        await bench.publish(*lost)
+        async with bench.process():
+            await bench.until_stored(12)  # and stopped at once: what it decided is told to Kafka all the same
+        await bench.publish(*beyond)
+    assert await _run(bench, "restore", build) == 6
+    assert sorted(event.id for event in read_again) == sorted(event.id for event in lost)
+    assert await _run(bench, "restore", build) == 0
+    assert len(read_again) == len(lost)
+    async with bench.process():
+        await bench.until_stored(15)
+    workers = await bench.fetch("SELECT worker, count(*) FROM toy GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in workers] == [("one", 9), ("restore", 6)]
+    published = await read_events(bench.servers.kafka_bootstrap, bench.prefix, "matches")
+    assert len(published) == 15
+
+
+async def test_a_record_that_cannot_be_read_again_is_put_aside(bench: Bench) -> None:
+    lost = registrations(1, 3)
+
+    class Reread(toy.ToyHandler):
+        """Cannot handle one of them."""
+
+        def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
+            if event.id == lost[1].id:
+                raise ZeroDivisionError
+            super().decide(event)
+            return ()
+
+    class TakesOver(Restorer):
+        decides_again = False
+
+    def build(runtime: Runtime[RuntimeSettings]) -> Parts:
+        readers = {"registrations": lambda: Reread("restore")}
+        return Parts(readers=toy.build(runtime).readers, restorer=TakesOver(), rereaders=readers)
+
+    async with bench.process() as process:
+        await eventually(lambda: has_read_all(process), what="it reads")
+    async with set_back(bench.servers, bench.database):
+        await bench.publish(*lost)
+        async with bench.process():
+            await bench.until_stored(3)
+    await _run(bench, "restore", build)
+    assert await bench.count("toy") == 2
+    (letter,) = await bench.fetch("SELECT reason, detail FROM dead_letter")
+    assert tuple(letter) == ("failed", "ZeroDivisionError when it was read again")
+
+
+async def test_kafka_is_told_of_what_was_decided_once_it_is_published(bench: Bench) -> None:
+    await bench.fetch("UPDATE outbox_lane SET holder = 'away', expires_at = 'infinity' RETURNING 1")
+    await bench.fetch("INSERT INTO outbox_relay (name, expires_at) VALUES ('away', 'infinity') RETURNING 1")
+    group = positions.group_name(bench.settings(), "matching")
+    await bench.publish(*registrations(2, 2))
+    async with bench.process() as process:
+
+        async def all_decided() -> bool:
+            return await bench.count("toy") == 4 and await has_read_all(process)
+
+        await eventually(all_decided, what="all is decided")
+    assert await bench.count("outbox") == 4
+    # It has stopped, and told nothing but of partitions on which nothing was decided.
+    assert sum((await read_committed(bench.settings(), group)).values()) == 0
+    await bench.fetch("UPDATE outbox_lane SET expires_at = '-infinity' RETURNING 1")
+    await bench.fetch("DELETE FROM outbox_relay RETURNING 1")
+    async with bench.process():
+
+        async def told() -> bool:
+            return sum((await read_committed(bench.settings(), group)).values()) == 4
+
+        await eventually(told, what="Kafka was told")
+    assert await bench.count("outbox") == 0
+
+
 async def test_what_waited_in_a_backup_and_was_published_since_waits_no_more(bench: Bench) -> None:
     await bench.publish(*registrations(1, 1))
     async with bench.process():
         await bench.until_stored(1)
     await _write(bench, "waits")
-    async with _set_back(bench), bench.process():
+    async with set_back(bench.servers, bench.database), bench.process():
         await bench.until_stored(1)
     assert await bench.count("outbox") == 1
     await _run(bench, "restore")
@@ -149,11 +248,12 @@ async def _halted(process: Process[RuntimeSettings]) -> bool:
     return process.relay is not None and process.relay.halted is not None
 
 
-async def _run(bench: Bench, mode: Literal["restore", "republish"]) -> int:
-    async with Process("matching", bench.settings(lane_lease_seconds=1.0), toy.build, mode=mode) as process:
-        await asyncio.wait_for(process.finished.wait(), 60)
-        assert not process.failed.is_set()
-        return process.replayed
+async def _run(
+    bench: Bench,
+    mode: Literal["restore", "republish"],
+    build: Callable[[Runtime[RuntimeSettings]], Parts] = toy.build,
+) -> int:
+    return await run_to_end(Process("matching", bench.settings(lane_lease_seconds=1.0), build, mode=mode))
 
 
 async def _write(bench: Bench, cause: str) -> None:
@@ -162,18 +262,3 @@ async def _write(bench: Bench, cause: str) -> None:
         data = toy.waitlisted(toy.registration(0, 1), toy.ToyTimer.due)
         await write_outbox(connection, "matching", [emit(Cause(id=cause), data, time=toy.ToyTimer.due)])
     await connection.close()
-
-
-@contextlib.asynccontextmanager
-async def _set_back(bench: Bench) -> AsyncIterator[None]:
-    """Afterwards the database is as it was before."""
-    name, kept = bench.database.name, f"{bench.database.name}_kept"
-    admin = await asyncpg.connect(bench.servers.postgres_admin_url)
-    try:
-        await admin.execute(f"CREATE DATABASE {kept} TEMPLATE {name}")
-        yield
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.execute(f"ALTER DATABASE {kept} RENAME TO {name}")
-        await grant_database(admin, name)
-    finally:
-        await admin.close()

@@ -24,7 +24,7 @@ from mentorstream_events.values import Member, Role, Terms, WeeklyHours
 from mentorstream_runtime.errors import Rejected
 from mentorstream_runtime.outbox import Outgoing
 from scheduling.domain.values import NoSlot
-from scheduling.handlers.matches import on_match_changed, on_match_confirmed, on_match_ended
+from scheduling.handlers.matches import on_match_changed, on_match_confirmed, on_match_decided, on_match_ended
 from scheduling.handlers.meetings import (
     NotBooked,
     NotFree,
@@ -361,3 +361,21 @@ def test_what_makes_no_sense_is_rejected_before_anything_changes() -> None:
     on_match_ended(event(ended()), schedule)  # type: ignore[arg-type]
     with pytest.raises(Rejected, match="match_ended"):
         change(schedule, changed(confirmed()))
+
+
+def test_what_a_lost_state_had_decided_fills_in_and_decides_nothing() -> None:
+    schedule, _ = planned(confirmed())
+    series, meetings = schedule.series_of(MATCH), schedule.meetings_of(MATCH)
+    # Hours with which the series could not stay; and an end that lets no more be booked.
+    narrow = changed(confirmed(mentor=FRIDAYS if meetings[0].starts_at.isoweekday() != 5 else TUESDAYS, weeks=3))
+    later = NOW + timedelta(hours=1)
+    assert on_match_decided(event(narrow, later), schedule) == []  # type: ignore[arg-type]
+    assert (schedule.series_of(MATCH), schedule.meetings_of(MATCH)) == (series, meetings)
+    match = schedule.match(MATCH)
+    assert match is not None
+    assert (match.ends_at, match.status, match.series_count) == (narrow.ends_at, "planned", 1)
+    assert schedule.time_of(PROGRAM) == later
+    with pytest.raises(Rejected, match="never_planned"):
+        on_match_decided(event(confirmed(match_id=UUID(int=3))), schedule)  # type: ignore[arg-type]
+    with pytest.raises(Rejected, match="wrong_program"):
+        on_match_decided(event(changed(confirmed(), program_id=UUID(int=9))), schedule)  # type: ignore[arg-type]

@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
+import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from mentorstream_events import TOPIC
 
@@ -21,6 +22,7 @@ from .settings import ProcessSettings, RuntimeSettings
 log = structlog.get_logger(__name__)
 lenient_headers.install()
 _STOP_SECONDS: Final = 2.0
+_COORDINATOR_SECONDS: Final = 30.0
 _UNKNOWN_TOPIC: Final = UnknownTopicOrPartitionError.errno
 
 
@@ -62,6 +64,16 @@ async def read_partitions(settings: ProcessSettings, topics: Iterable[str]) -> l
             detail = f"topic {full} has {found} partitions, expected {expected}: keys would move between partitions"
             raise Halted("partition_count", detail, "docs/operations/topics.md")
     return sorted(TopicPartition(full, part["partition"]) for full in names for part in described[full]["partitions"])
+
+
+async def read_committed(settings: ProcessSettings, group: str) -> dict[TopicPartition, int]:
+    """The offsets that a group has committed; none where there is no such group. Raises KafkaError."""
+    # A broker that has just started says for a moment that it does not know yet who looks after the group.
+    async for attempt in stamina.retry_context(on=KafkaError, attempts=None, timeout=_COORDINATOR_SECONDS):
+        with attempt:
+            async with _admin(settings) as admin:
+                found = await admin.list_consumer_group_offsets(group)
+    return {partition: committed.offset for partition, committed in found.items()}
 
 
 def new_consumer(settings: RuntimeSettings, group: str) -> AIOKafkaConsumer:

@@ -132,6 +132,8 @@ class Consumer:
                 await self._ownership.drop_superseded()
                 await self._ownership.claim(consumer)
                 await self._turn(consumer)
+            if not self.infrastructure_away:  # while the relay, which is stopped after this, publishes what was decided
+                await self._ownership.hint(consumer, finally_all=True)
         finally:
             self._ownership.leave()
             self._consumer = None

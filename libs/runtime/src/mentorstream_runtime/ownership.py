@@ -1,12 +1,11 @@
 """Which partitions a process owns: claims by epoch, seeks to where the row stands, letting go when fenced.
 
-Kafka's group decides who should own a partition; the row in PostgreSQL decides who does. Offsets committed to Kafka
-are a hint for lag monitors and are never read back. Handles no record, but for one that kills whoever does.
+Kafka's group decides who should own a partition; the row in PostgreSQL decides who does. Handles no record, but for one
+that kills whoever does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -15,14 +14,15 @@ from typing import Final, TypeAlias
 import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 
 from mentorstream_events import TOPIC
 
-from . import metrics, points, positions
+from . import metrics, positions
 from .batch import Handler, Owned, Record, bury_record
 from .database import Pool, transaction
 from .errors import Fenced, Halted
+from .hints import Hints
 from .positions import Claim
 from .settings import RuntimeSettings
 
@@ -31,7 +31,6 @@ HandlerFactory: TypeAlias = Callable[[], Handler]
 _KILL_LIMIT: Final = 3
 _RECLAIM_SECONDS: Final = 2.0
 _CHECK_EPOCHS_SECONDS: Final = 2.0
-_HINT_SECONDS: Final = 1.0
 
 
 class Ownership:
@@ -54,8 +53,7 @@ class Ownership:
         self._claim_after: dict[TopicPartition, float] = {}
         self._to_seek: set[TopicPartition] = set()
         self._sought: dict[TopicPartition, int] = {}
-        self._hinted: dict[TopicPartition, int] = {}
-        self._hint_after = 0.0
+        self._hints = Hints(pool)
         self._check_epochs_at = 0.0
         self.cluster_id = ""
         self.owned: dict[TopicPartition, Owned] = {}
@@ -229,24 +227,12 @@ class Ownership:
         log.warning("fenced", topic=owned.topic, partition=owned.partition, detail=str(fenced))
         self._claim_after[partition] = time.monotonic() + _RECLAIM_SECONDS
 
-    async def hint(self, consumer: AIOKafkaConsumer) -> None:
-        """Tell Kafka how far this group is, for lag monitors. Nothing depends on it."""
-        offsets = {
-            partition: owned.next_offset
-            for partition, owned in self.owned.items()
-            if owned.next_offset > self._hinted.get(partition, 0) and partition in consumer.assignment()
-        }
-        if not offsets or time.monotonic() < self._hint_after:
-            return
-        self._hint_after = time.monotonic() + _HINT_SECONDS
-        points.reach("before_kafka_commit")
-        try:
-            # Bounded, because aiokafka tries again for as long as the broker is away.
-            async with asyncio.timeout(_HINT_SECONDS):
-                await consumer.commit(offsets)
-            self._hinted.update(offsets)
-        except (KafkaError, TimeoutError) as error:
-            log.debug("offset_hint_failed", error=repr(error))
+    async def hint(self, consumer: AIOKafkaConsumer, *, finally_all: bool = False) -> None:
+        """Tell Kafka how far this group is."""
+        if finally_all:
+            await self._hints.tell_all(consumer, self.owned)
+        else:
+            await self._hints.tell(consumer, self.owned)
 
 
 class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's base is untyped

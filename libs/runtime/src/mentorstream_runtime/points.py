@@ -13,7 +13,7 @@ from typing import Literal
 Point = Literal[
     "before_commit",  # a batch was decided and written, and its transaction is open
     "after_commit",  # it is committed; memory, metrics and wake-ups do not know yet
-    "before_kafka_commit",  # the hint to Kafka for lag monitors
+    "before_kafka_commit",  # the hint to Kafka of how far the group is
     "before_acknowledgement",  # the relay gave a partition's records to its producer
     "after_acknowledgement",  # the broker has them; they are still in the outbox
     "after_smtp_data",  # the mail server said yes; the mail is not marked as sent

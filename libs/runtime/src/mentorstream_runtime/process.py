@@ -85,6 +85,7 @@ class Runtime(Generic[SettingsT]):
 class Parts:
     """What a service consists of: a handler for each topic it reads, timers, an API.
 
+    `rereaders` are for topics whose events are handled otherwise in a restore, once their decisions were taken over.
     `closing` is called after the drain, while the database is still there: to give back what the parts hold open.
     """
 
@@ -92,6 +93,7 @@ class Parts:
     timers: Sequence[Timer] = ()
     api: FastAPI | None = None
     restorer: Restorer = field(default_factory=Restorer)
+    rereaders: Mapping[str, HandlerFactory] = field(default_factory=dict)
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
 
 
@@ -213,7 +215,9 @@ class Process(Generic[SettingsT]):
 
     async def _recover(self, runtime: Runtime[SettingsT], parts: Parts) -> None:
         if self._mode == "restore":
-            self.replayed = await restore(self._name, runtime.settings, runtime.pool, parts.readers, parts.restorer)
+            self.replayed = await restore(
+                self._name, runtime.settings, runtime.pool, parts.readers, parts.restorer, parts.rereaders
+            )
         else:
             self.replayed = await republish(self._name, runtime.settings, runtime.pool, parts.restorer)
         self.finished.set()

@@ -1,7 +1,8 @@
 """What an operator has a service do after its database, or its broker, went back: `restore` and `republish`.
 
-`restore`: the database is older than the topics. The service takes over what a later state of it published, and notes
-the ids, so that what it decides again does not go out again. `republish`: the broker is another one and empty. The
+`restore`: the database is older than the topics. The service takes over what a later state of it published. Then it
+either notes the ids, so that what it decides again does not go out again; or it reads what that state had decided once
+more, only to learn what its facts do not tell. `republish`: the broker is another one and empty. The
 service publishes what it holds anew. Both raise the incarnation, both may be run again, and neither runs beside workers
 of the service: they stop first.
 """
@@ -25,6 +26,7 @@ from .broker import read_cluster_id, read_partitions, tail_reader
 from .database import Pool, transaction
 from .outbox import Outgoing, write_outbox
 from .own_records import OwnRecord, OwnRecords
+from .replay import reread_topics
 from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Restorer:
     """
 
     # Whether the same decisions are taken again from the topics, so that they are not to be published again. One that
-    # takes facts over does not: whatever it decides from then on is news, under whichever id.
+    # takes facts over does not: whatever it decides from then on is news, under whichever id. What the lost state had
+    # decided is read again before that, by `rereaders`.
     decides_again: ClassVar[bool] = True
 
     async def take_over(self, connection: Connection, events: Sequence[Event[Any]]) -> None:
@@ -80,8 +83,11 @@ async def restore(
     pool: Pool,
     readers: Mapping[str, HandlerFactory],
     restorer: Restorer,
+    rereaders: Mapping[str, HandlerFactory],
 ) -> int:
     """Take over what later states of the database published; returns how many facts there were.
+
+    Then handle again what they had decided, by the readers, or by the rereader of a topic where there is one.
 
     Raises StillRunning, Halted where database and broker do not belong together, and what the restorer raises; it is
     run again then.
@@ -114,7 +120,8 @@ async def restore(
                 "UPDATE outbox_incarnation SET incarnation = greatest(incarnation, $1) + 1", highest
             )
         await own.mark(connection)
-    log.info("restored", facts=taken, no_longer_waiting=len(done))
+    reread = 0 if restorer.decides_again else await reread_topics(service, settings, pool, {**readers, **rereaders})
+    log.info("restored", facts=taken, no_longer_waiting=len(done), read_again=reread)
     return taken
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mentorstream_runtime.process import Parts, Runtime
 from scheduling.adapters.restoring import ScheduleRestorer
-from scheduling.entrypoints.consumer import MatchesHandler
+from scheduling.entrypoints.consumer import DECIDED, MatchesHandler
 from scheduling.entrypoints.http import build_api
 from scheduling.entrypoints.timer import EndOfMeetings
 from scheduling.settings import SchedulingSettings
@@ -17,4 +17,5 @@ def build(runtime: Runtime[SchedulingSettings]) -> Parts:
         timers=[EndOfMeetings(runtime)],
         api=build_api(runtime),
         restorer=ScheduleRestorer(),
+        rereaders={"matches": lambda: MatchesHandler(runtime.clock, DECIDED)},
     )

@@ -33,8 +33,9 @@ class FeedbackRestorer(Restorer):
         """Requests, answers, signals and wishes as these facts tell them."""
         for event in events:
             data, run = event.data, connection.execute
-            await run(self._queries["take_over_program"], data.program_id, event.time)
             if isinstance(data, FeedbackRequested):
+                # An answer is given at the clock's time and leaves that of the program as it is.
+                await run(self._queries["take_over_program"], data.program_id, event.time)
                 await self._ask(connection, data)
             elif isinstance(data, FeedbackSubmitted):
                 await run(

@@ -1,7 +1,8 @@
 """Scheduling after its database went back, or after the broker was replaced: facts into rows, and rows into facts.
 
 What people asked for by HTTP and what the clock ended is on no topic that scheduling reads, so a restored database
-takes it over from scheduling's own facts. The matches themselves it reads again. Plans and books nothing.
+takes it over from scheduling's own facts. The matches themselves are read again, for what those do not tell: see
+`on_match_decided`. Plans and books nothing.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class ScheduleRestorer(Restorer):
 
     async def _plan(self, connection: Connection, data: SeriesPlanned) -> None:
         if data.first_day is None:
-            return  # from before it was told: the match is planned anew when it is read
+            return  # from before it was told: the match is planned anew when it changes
         number = next(n for n in count() if derived_id("series", data.match_id, n) == data.series_id)
         days = (data.weekday - 1 - (data.first_day + 3)) % 7
         await connection.execute(QUERIES["close_others"], data.match_id, data.series_id)

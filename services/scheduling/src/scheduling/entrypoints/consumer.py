@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from mentorstream_events import Event, Value
@@ -13,16 +13,25 @@ from mentorstream_runtime.clock import Clock
 from mentorstream_runtime.outbox import Outgoing
 from scheduling import metrics
 from scheduling.adapters.postgres import load_schedule, save_schedule
-from scheduling.handlers.matches import on_match_changed, on_match_confirmed, on_match_ended
+from scheduling.handlers.matches import on_match_changed, on_match_confirmed, on_match_decided, on_match_ended
 from scheduling.handlers.schedule import Schedule
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
 
-ROUTES: Final[Mapping[type[Value], Callable[[Event[Any], Schedule], list[Outgoing]]]] = MappingProxyType(
+Routes: TypeAlias = Mapping[type[Value], Callable[[Event[Any], Schedule], list[Outgoing]]]
+ROUTES: Final[Routes] = MappingProxyType(
     {
         MatchConfirmed: on_match_confirmed,
         MatchChanged: on_match_changed,
+        MatchEnded: on_match_ended,
+    }
+)
+# Once series and meetings of a lost state were taken over. What ended has no active series then, so nothing is told.
+DECIDED: Final[Routes] = MappingProxyType(
+    {
+        MatchConfirmed: on_match_decided,
+        MatchChanged: on_match_decided,
         MatchEnded: on_match_ended,
     }
 )
@@ -33,8 +42,9 @@ class MatchesHandler:
 
     handles = frozenset(ROUTES)
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, routes: Routes = ROUTES) -> None:
         self._clock = clock
+        self._routes = routes
         self._schedule: Schedule | None = None
 
     async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
@@ -57,7 +67,7 @@ class MatchesHandler:
 
     def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
         """Hand the event to its function. Raises Rejected before anything changed."""
-        return ROUTES[type(event.data)](event, self._loaded)
+        return self._routes[type(event.data)](event, self._loaded)
 
     async def flush(self, connection: Connection) -> None:
         """Write what was decided."""

@@ -83,6 +83,23 @@ def _following(known: Match, match: Match) -> Match:
     )
 
 
+def on_match_decided(event: Event[MatchConfirmed] | Event[MatchChanged], schedule: Schedule) -> list[Outgoing]:
+    """A state that was lost had decided this, and what it decided was taken over. Fill in what those facts do not tell.
+
+    Plans nothing, moves nothing, tells nothing: other bookings were made since, and deciding now could differ. Raises
+    Rejected as it did then, and for a match of which nothing was ever told: its event was a dead letter, and is again.
+    """
+    match = _match(event.data)
+    known = schedule.match(match.match_id)
+    if known is None:
+        raise Rejected("never_planned", f"match {match.match_id} was read before, and nothing came of it")
+    if known.program_id != match.program_id:
+        raise Rejected("wrong_program", f"match {match.match_id} belongs to program {known.program_id}")
+    schedule.move_program(match.program_id, event.time)
+    schedule.keep_match(msgspec.structs.replace(_following(known, match), status=known.status))
+    return []
+
+
 def on_match_ended(event: Event[MatchEnded], schedule: Schedule) -> list[Outgoing]:
     """Cancel what has not begun. A proposal that came to nothing never had a series.
 
