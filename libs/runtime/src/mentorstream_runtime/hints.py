@@ -24,7 +24,7 @@ from .errors import is_contention, is_infrastructure
 
 log = structlog.get_logger(__name__)
 _EVERY_SECONDS: Final = 1.0
-_LAST_SECONDS: Final = 3.0
+_LAST_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 0.05
 _OUTBOX: Final = "SELECT min(position) AS first, max(position) AS last FROM outbox"
 
@@ -47,11 +47,12 @@ class Hints:
             await self._tell(consumer, owned)
 
     async def tell_all(self, consumer: AIOKafkaConsumer, owned: Mapping[TopicPartition, Owned]) -> None:
-        """Tell everything, if the relay publishes what is decided within moments."""
+        """Tell everything, if the relay publishes what is decided within moments, and nothing is away."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
                 while self._untold(owned):
-                    await self._tell(consumer, owned)
+                    if not await self._tell(consumer, owned):
+                        return
                     await asyncio.sleep(_LOOK_SECONDS)
 
     def _untold(self, owned: Mapping[TopicPartition, Owned]) -> dict[TopicPartition, int]:
@@ -61,7 +62,8 @@ class Hints:
             if each.next_offset > self._told.get(partition, 0)
         }
 
-    async def _tell(self, consumer: AIOKafkaConsumer, owned: Mapping[TopicPartition, Owned]) -> None:
+    async def _tell(self, consumer: AIOKafkaConsumer, owned: Mapping[TopicPartition, Owned]) -> bool:
+        """Tell what is published by now. Returns whether database and broker answered."""
         untold = self._untold(owned)
         try:
             # Bounded, because aiokafka tries again for as long as the broker is away.
@@ -80,6 +82,8 @@ class Hints:
             if not (isinstance(error, KafkaError) or is_infrastructure(error) or is_contention(error)):
                 raise
             log.debug("offset_hint_failed", error=repr(error))
+            return False
+        return True
 
     async def _published(self, decided: dict[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Of what was decided by now, or at an earlier look, that which waits in the outbox no more."""
