@@ -93,13 +93,19 @@ class Driver:
         finally:
             await pool.close()
 
-    async def send(self, load: Load, *, pause_seconds: float = 0.0) -> None:
-        """Programs, then each organisation's requests in their order, all organisations at once."""
+    async def send(self, load: Load, *, pause_seconds: float = 0.0, rest: asyncio.Event | None = None) -> None:
+        """Programs, then each organisation's requests in their order, all organisations at once.
+
+        The last quarter of each organisation's, one at least, is kept until `rest` is set, where it is given.
+        """
         for request in load.programs:
             await self.deliver(request)
 
         async def send_all(requests: list[Request]) -> None:
-            for request in requests:
+            kept_from = len(requests) - max(1, len(requests) // 4)
+            for place, request in enumerate(requests):
+                if rest is not None and place >= kept_from:
+                    await rest.wait()
                 await self.deliver(request)
                 load.accepted += 1
                 if pause_seconds:

@@ -80,11 +80,19 @@ class Run:
         return make_load(f"l{self.system.loads}", self.random, people=people, programs=programs)
 
     @contextlib.asynccontextmanager
-    async def sending(self, load: Load, *, pause_seconds: float = 0.0) -> AsyncIterator[asyncio.Task[None]]:
-        """Send in the background; at the end wait until all of it was accepted. Raises what sending raises."""
-        task = asyncio.create_task(self.driver.send(load, pause_seconds=pause_seconds))
+    async def sending(
+        self, load: Load, *, pause_seconds: float = 0.0, rest: asyncio.Event | None = None
+    ) -> AsyncIterator[asyncio.Task[None]]:
+        """Send in the background; at the end wait until all of it was accepted. Raises what sending raises.
+
+        `rest` keeps the last of it back until it is set: for what must happen while there is something to send, however
+        fast that goes.
+        """
+        task = asyncio.create_task(self.driver.send(load, pause_seconds=pause_seconds, rest=rest))
         try:
             yield task
+            if rest is not None:
+                rest.set()
             await task
         finally:
             task.cancel()

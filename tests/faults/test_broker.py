@@ -48,11 +48,12 @@ async def _without(
 
     Returns how many requests were accepted meanwhile, and how long the drain took from its return on.
     """
-    load = run.load(people=90)
-    async with run.sending(load):
+    load, rest = run.load(people=90), asyncio.Event()
+    async with run.sending(load, rest=rest):
         await run.until_accepted(load, share=0.2)
         await run.offline(away)
         gone = time.monotonic()
+        rest.set()
         await run.until_accepted(load, share=0.8)
         await asyncio.sleep(max(0.0, gone + seconds - time.monotonic()))  # how long it is away is the fault itself
         statuses = [answer.status for answer in run.driver.answers if answer.at - answer.seconds > gone]

@@ -29,14 +29,15 @@ async def test_stopped_immediately_and_started(system: FaultSystem, run: Run, re
     put_off, drained = 0, 0.0
     rounds = effort.rounds(1, 5)
     for _ in range(rounds):
-        load = run.load(people=60)
-        async with run.sending(load):
+        load, rest = run.load(people=60), asyncio.Event()
+        async with run.sending(load, rest=rest):
             await run.until_accepted(load, share=run.random.uniform(0.1, 0.6))
             database = system.postgres.process()
             assert database is not None
             database.send_signal(signal.SIGQUIT)  # what `pg_ctl stop -m immediate` sends
-            gone = time.monotonic()
             await run.until(lambda: system.postgres.process() is None, "the database is gone")
+            gone = time.monotonic()  # not before: it accepts until the signal reaches it
+            rest.set()
             # Every organisation is told to come again, and none that it was accepted.
             answers = await _answers(run, 6, since=gone)
             assert _ACCEPTED not in answers

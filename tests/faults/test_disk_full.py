@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,12 @@ async def test_a_full_disk_is_answered_503_and_everything_goes_on_once_there_is_
             await run.send(load)
             await run.drain()
             run.driver.answers.clear()
-            load = run.load(people=effort.size(120, 400))
-            async with run.sending(load):
+            load, rest = run.load(people=effort.size(120, 400)), asyncio.Event()
+            async with run.sending(load, rest=rest):
                 await run.until_accepted(load, share=0.2)
                 await run.offline(disk.fill)
                 filled = time.monotonic()
+                rest.set()
                 await run.until(
                     lambda: _answers(run, _UNAVAILABLE, filled) >= 10, "ten requests are answered 503", seconds=120
                 )

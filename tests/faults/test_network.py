@@ -36,9 +36,10 @@ async def test_cut_and_stalled_and_healed(system: FaultSystem, run: Run, record:
     rounds = effort.rounds(1, 10)
     for _ in range(rounds):
         for proxy, stalled in ((database, False), (broker, False), (database, True), (broker, True)):
-            load = run.load(people=45)
-            async with run.connection() as connection, run.sending(load):
+            load, rest = run.load(people=45), asyncio.Event()
+            async with run.connection() as connection, run.sending(load, rest=rest):
                 await run.until_accepted(load, share=run.random.uniform(0.1, 0.5))
+                rest.set()
                 in_mid_transaction += await _when_deciding(connection)
                 system.resends += proxy is database  # a mail that went may not be noted as sent
                 await run.offline(_break, proxy, stalled=stalled)

@@ -83,7 +83,7 @@ async def read_events(bootstrap: str, prefix: str, topic: str) -> list[Event[Val
 
 
 async def eventually(
-    check: Callable[[], Awaitable[bool]], *, what: str, seconds: float = 30.0, every: float = 0.05
+    check: Callable[[], Awaitable[bool]], *, what: str, seconds: float = 90.0, every: float = 0.05
 ) -> None:
     """Wait until the check holds; fail saying `what` was waited for. The time only bounds a failure."""
     deadline = time.monotonic() + seconds

@@ -134,7 +134,7 @@ async def test_ids_are_forgotten_after_their_time(intake: Intake, acme: PartnerC
     assert timedelta(days=29) < due - now <= timedelta(days=30, hours=1)
     assert (due.minute, due.second) == (0, 0)
     assert await timer.run_due(now) == 0
-    later = due
+    later = due + timedelta(hours=1)  # the second may have come in the hour after the first
     assert [await timer.run_due(later) for _ in range(3)] == [1, 1, 0]
     assert await timer.next_due() is None
 

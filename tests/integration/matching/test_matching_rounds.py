@@ -229,7 +229,7 @@ async def test_a_round_whose_solver_died_is_solved_by_the_next(
     async with running_matching(servers, database, topic_prefix) as service:
         await people(service, matching="rounds")
         await publish(servers.kafka_bootstrap, topic_prefix, [event(run(), time=START, source="intake")])
-        await asyncio.to_thread(began.wait, 20)
+        assert await asyncio.to_thread(began.wait, 90), "nobody solves"
     (left,) = await service.rows("SELECT * FROM round_work")
     assert (left["leased_by"], left["result"], left["attempts"]) == (None, None, 0)
     await service.rows(  # as if it had been killed instead

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 import pytest
 from tests.support.records import eventually
+
+from mentorstream_local.daemons import free_port
 
 if TYPE_CHECKING:
     from mentorstream_local.stack import Servers, Stack
@@ -56,9 +58,9 @@ def test_bad_settings_are_refused_by_name() -> None:
 
 
 @pytest.fixture
-def ports(unused_tcp_port_factory: Callable[[], int]) -> Ports:
+def ports() -> Ports:
     """Free ports of the API and of health."""
-    return Ports(unused_tcp_port_factory(), unused_tcp_port_factory())
+    return Ports(free_port(), free_port())
 
 
 @contextlib.asynccontextmanager
@@ -87,7 +89,7 @@ async def _running(
 
         try:
             async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
-                await eventually(is_ready, what="pulse is ready", seconds=60)
+                await eventually(is_ready, what="pulse is ready")
             yield process
         finally:
             process.kill()

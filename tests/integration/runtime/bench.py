@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.integration.runtime import toy
 from tests.support.records import event, eventually, publish, read_events
 from tests.support.services import settings_for
 
+from mentorstream_local.daemons import free_port
 from mentorstream_runtime.process import Process
 from mentorstream_runtime.settings import RuntimeSettings
 
@@ -60,8 +60,7 @@ class Bench:
         self, instance: str = "one", **overrides: object
     ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
         """The toy as an operating system's process, and the address of its health; killed at the end."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         spawned = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

@@ -6,10 +6,10 @@ import asyncio
 import time
 from datetime import timedelta
 
-import asyncpg
 import pytest
 from tests.integration.runtime import toy
 from tests.integration.runtime.bench import Bench
+from tests.support.records import eventually
 from tests.support.services import set_clock
 
 from mentorstream_runtime.clock import DatabaseClock
@@ -37,19 +37,19 @@ async def test_timers_follow_the_driven_clock_when_it_moves(bench: Bench) -> Non
     await set_clock(bench.database, early)
     settings = bench.settings(clock="driven", timer_seconds=3600)
     async with Process("matching", settings, lambda _: Parts(timers=[timer]), mode="worker") as process:
-        await asyncio.wait_for(timer.looked.wait(), 20)
+        # Once by themselves, and once because the listener says that it listens now: no other look is to come.
+        await eventually(lambda: _looked_twice(timer), what="the timers wait for news")
         assert process.timers is not None
         assert (timer.ran_at, process.timers.taken) == (None, 0)
         assert await process.timers.next_due() == timer.due
-        # The listener tells once that it listens; that look is over when the next one is waited for.
-        await asyncio.sleep(0.2)
         await set_clock(bench.database, timer.due)
-        connection = await asyncpg.connect(bench.database.url("mentorstream_clock"))
-        await connection.execute("NOTIFY business_time")
-        await connection.close()
         await asyncio.wait_for(timer.done.wait(), 20)
         assert (timer.ran_at, process.timers.taken) == (timer.due, 1)
         assert await process.timers.next_due() is None
+
+
+async def _looked_twice(timer: toy.ToyTimer) -> bool:
+    return timer.looks == 2
 
 
 async def test_a_timer_that_fails_is_tried_again_and_holds_up_no_other(bench: Bench) -> None:

@@ -13,19 +13,22 @@ from tests.integration.runtime.bench import Bench, has_read_all, registrations
 from tests.support.records import event, eventually
 
 from mentorstream_events import Event, Value, encode_data, encode_headers
+from mentorstream_runtime.process import Process
+from mentorstream_runtime.settings import RuntimeSettings
 
 
 async def test_a_claim_waits_for_an_owner_that_froze_and_believes_where_it_ended(bench: Bench) -> None:
     """The row is held for longer than a lock is waited for, and moves past the end that was known before."""
     async with bench.process():
         await eventually(lambda: _rows(bench, 4), what="all partitions claimed")
-    owner = await asyncpg.connect(bench.database.url("mentorstream_matching_worker"))
+    # By another role: a claim ends transactions of its own that last too long, and this one lasts as long as it takes.
+    owner = await asyncpg.connect(bench.database.admin_url, server_settings={"search_path": "matching"})
     batch = owner.transaction()
     await batch.start()
     await owner.execute("SELECT FROM consumer_position FOR UPDATE")
     async with bench.process("two") as process:
-        await eventually(lambda: _waits_for_a_lock(bench), what="the successor waits")
-        await asyncio.sleep(4.2)  # more than lock_timeout
+        await eventually(lambda: _gave_up_waiting(process), what="the successor waited for as long as a lock is")
+        await eventually(lambda: _waits_for_a_lock(bench), what="the successor waits again")
         await bench.publish(*registrations(4, 5))
         ends = await _handled_elsewhere(bench, owner)
         await batch.commit()
@@ -42,7 +45,7 @@ async def test_an_owner_that_froze_inside_a_copy_is_succeeded(bench: Bench) -> N
     async with bench.process():
         await eventually(lambda: _rows(bench, 4), what="all partitions claimed")
     owner = await asyncpg.connect(
-        bench.database.url("mentorstream_matching_worker"), server_settings={"transaction_timeout": "1000"}
+        bench.database.url("mentorstream_matching_worker"), server_settings={"transaction_timeout": "5000"}
     )
     await owner.execute("BEGIN")
     await owner.execute("SELECT FROM consumer_position FOR UPDATE")
@@ -52,6 +55,7 @@ async def test_an_owner_that_froze_inside_a_copy_is_succeeded(bench: Bench) -> N
         yield ()
 
     copying = asyncio.create_task(owner.copy_records_to_table("toy", records=silent()))
+    await eventually(lambda: _copies(bench), what="it is inside a COPY")
     await bench.publish(*registrations(4, 5))
     async with bench.process("two"):
         await bench.until_stored(20)
@@ -82,6 +86,17 @@ async def test_a_record_whose_decision_alone_outlasts_a_session_is_put_aside(ben
 
 async def _rows(bench: Bench, count: int) -> bool:
     return await bench.count("consumer_position") == count
+
+
+async def _gave_up_waiting(process: Process[RuntimeSettings]) -> bool:
+    return process.consumer is not None and process.consumer.infrastructure_away
+
+
+async def _copies(bench: Bench) -> bool:
+    query = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE 'COPY%'"
+    )
+    return bool(await bench.fetch(query))
 
 
 async def _waits_for_a_lock(bench: Bench) -> bool:

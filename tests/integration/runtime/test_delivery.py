@@ -173,7 +173,7 @@ async def test_a_replay_into_an_empty_database_rebuilds_the_state_and_publishes_
     await owner.execute("TRUNCATE toy")
     await owner.close()
     async with Process("matching", bench.settings(), toy.build, mode="replay") as process:
-        await asyncio.wait_for(process.finished.wait(), 30)
+        await asyncio.wait_for(process.finished.wait(), 90)
         assert process.replayed == 100
     assert await bench.fetch("SELECT participant_id, place FROM toy ORDER BY 1") == before
     assert await bench.count("outbox") == 0

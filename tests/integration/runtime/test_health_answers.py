@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import asyncpg
 import httpx
 from tests.integration.runtime import toy
 from tests.integration.runtime.bench import Bench, has_read_all, registrations
@@ -21,11 +22,17 @@ async def ask(process: Process[RuntimeSettings], path: str) -> tuple[int, dict[s
 
 
 async def test_a_process_is_ready_once_it_owns_what_the_group_gave_it(bench: Bench) -> None:
+    holder = await asyncpg.connect(bench.database.url("mentorstream_matching_worker"))
+    claiming = holder.transaction()
+    await claiming.start()
+    await holder.execute("LOCK TABLE consumer_position IN SHARE MODE")  # so that nobody can claim anything
     async with bench.process() as process:
-        status, told = await ask(process, "/health/ready")  # it cannot have joined its group yet
+        status, told = await ask(process, "/health/ready")
         assert (status, told["status"]) == (503, "failing")
         assert "consumer" in told["problems"]
         assert (await ask(process, "/health/live"))[0] == 200
+        await claiming.rollback()
+        await holder.close()
         await eventually(lambda: has_read_all(process), what="claimed")
         await eventually(lambda: _answers(process, "/health/ready", 200), what="ready")
 
@@ -75,15 +82,22 @@ async def test_quiescence_counts_what_is_left(bench: Bench) -> None:
 async def test_a_draining_process_is_not_ready(bench: Bench) -> None:
     """It still answers, while it finishes what is under way."""
     await bench.publish(event(toy.registration(0, 99, industry="hang"), number=1))
-    async with bench.process(drain_seconds=1.5) as process:
+    async with bench.process(drain_seconds=60) as process:
         await eventually(lambda: _in_a_batch(bench), what="a batch is under way")
+        (consuming,) = [task for task in asyncio.all_tasks() if task.get_name() == "consumer"]
         draining = asyncio.create_task(process.drain())
         await asyncio.sleep(0)
         status, told = await ask(process, "/health/ready")
         assert (status, told["problems"]["process"]) == (503, "stopping")
+        assert not draining.done()
+        consuming.cancel()  # the batch would last for ever
         await draining
 
 
 async def _in_a_batch(bench: Bench) -> bool:
-    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+    """Whether the handler has loaded, and not some other transaction stands between two statements."""
+    query = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
+        " AND query LIKE '%max(place)%'"
+    )
     return bool(await bench.fetch(query))

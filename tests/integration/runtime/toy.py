@@ -131,10 +131,11 @@ class ToyTimer:
 
     def __init__(self) -> None:
         self.ran_at: datetime | None = None
-        self.looked, self.done = asyncio.Event(), asyncio.Event()
+        self.looks = 0
+        self.done = asyncio.Event()
 
     async def run_due(self, now: datetime) -> int:
-        self.looked.set()
+        self.looks += 1
         if self.ran_at is not None or now < self.due:
             return 0
         self.ran_at = now

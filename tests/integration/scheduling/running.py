@@ -82,6 +82,8 @@ async def running_scheduling(
             service="scheduling",
             clock="driven",
             instance=f"worker-{number}",
+            # Several share one event loop: none may lose its partitions because another holds that up for a moment.
+            **({"session_timeout_ms": 10_000} if workers > 1 else {}),
         )
         return Process("scheduling", settings, build, mode=mode)
 

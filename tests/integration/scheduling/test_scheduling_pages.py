@@ -187,7 +187,11 @@ async def test_a_cancelled_meeting_stays_cancelled_while_a_batch_holds_it(servic
         cancelling = asyncio.create_task(service.client.post(service.path(meeting) + "/cancel"))
 
         async def waits() -> bool:
-            return bool(await service.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+            return bool(
+                await service.rows(
+                    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
+            )
 
         await eventually(waits, what="the request waits for the lock")
         assert not cancelling.done()

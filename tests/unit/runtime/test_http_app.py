@@ -28,9 +28,16 @@ ERRORS: dict[str, Exception] = {
 
 
 @pytest.fixture
-def app() -> FastAPI:
+def timeout_seconds() -> float:
+    """For one request: longer than any takes, unless a test says otherwise."""
+    return 60.0
+
+
+@pytest.fixture
+def app(timeout_seconds: float) -> FastAPI:
     """One route for each thing that can happen."""
-    app = create_app(ProcessSettings(request_limit_bytes=LIMIT, request_timeout_seconds=0.2), title="Toy")
+    settings = ProcessSettings(request_limit_bytes=LIMIT, request_timeout_seconds=timeout_seconds)
+    app = create_app(settings, title="Toy")
     app.state.ended = asyncio.Event()
 
     @app.get("/errors/{kind}")
@@ -138,6 +145,7 @@ async def test_a_length_that_is_none_is_refused(client: httpx.AsyncClient) -> No
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("timeout_seconds", [0.2])
 async def test_after_the_time_out_the_answer_is_503_and_the_work_is_ended(
     client: httpx.AsyncClient, app: FastAPI
 ) -> None:
