@@ -160,9 +160,14 @@ class Place:
         return worker
 
     async def start_service(
-        self, service: str, *, mode: str = "worker", extra: Mapping[str, str] = MappingProxyType({})
+        self,
+        service: str,
+        *,
+        mode: str = "worker",
+        extra: Mapping[str, str] = MappingProxyType({}),
+        ready_seconds: float = 180.0,
     ) -> str:
-        """One process of a service, ready. Returns the URL of its API."""
+        """One process of a service, ready. Returns the URL of its API; raises RuntimeError if it is not in time."""
         port, metrics_port = free_port(), free_port()
         environment = service_environment(service, self.wiring, http_port=port, metrics_port=metrics_port)
         worker = self.start(
@@ -175,9 +180,9 @@ class Place:
                 **extra,
             },
         )
-        url = f"http://127.0.0.1:{metrics_port}/health/ready"
+        url, deadline = f"http://127.0.0.1:{metrics_port}/health/ready", time.monotonic() + ready_seconds
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            for _ in range(1200):
+            while time.monotonic() < deadline:
                 if worker.poll() is not None:
                     raise RuntimeError(f"{service} ended: {self.output()}")
                 try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -40,6 +41,7 @@ _FILL_INTAKE: Final = (
     " FROM person JOIN program USING (organisation_id)",
     "ANALYZE",
 )
+_READY_SECONDS_EACH: Final = 0.001
 _OTHERS: Final = ("scheduling", "feedback", "notifications", "pulse")
 
 
@@ -95,18 +97,20 @@ async def _after(place: Place, people: int, turn: int) -> Timing:
 
 async def _memories(place: Place, findings: Findings, people: int, seconds: float) -> None:
     """The most that each worker held. The others than matching are let loose on the topics as they lie, for a while."""
-    held = {"matching": place.memory()}
+    findings.memory("mentorstream", f"matching at {people} people", place.memory())
     place.stop_workers()
     for service in _OTHERS:
-        await place.start_service(service, mode="all")
+        started = time.monotonic()
+        # Some read all topics before they are ready, and nothing of that is bounded but by the number of records.
+        await place.start_service(service, mode="all", ready_seconds=180 + people * _READY_SECONDS_EACH)
+        ready_seconds = time.monotonic() - started
         async with _watched(place) as memories:
             await asyncio.sleep(seconds)
         if place.workers[-1].poll() is not None:
             raise RuntimeError(f"{service} ended: {place.output()}")
-        held[service] = max(memories)
+        stage = f"{service} at {people} people"
+        findings.memory("mentorstream", stage, max(memories), ready_seconds=ready_seconds)
         place.stop_workers()
-    for service, mebibytes in held.items():
-        findings.memory("mentorstream", f"{service} at {people} people", mebibytes)
 
 
 async def _memory_of_intake(bed: Bed, people: int) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from .bed import PARTITIONS, Bed, Place
@@ -34,10 +35,12 @@ async def run_latencies(bed: Bed, findings: Findings, *, events: int, seconds: f
     worst = 0.0
     for batch, count in ((BATCH, events), (1, events // 5)):
         rate = await run_through(bed, findings, events=count, batch=batch) / 2
-        found = await _at_rate(bed, batch, rate, seconds)
+        found, busy = await _at_rate(bed, batch, rate, seconds)
         kind = "single events" if batch == 1 else f"batches of {batch}"
         stage = f"202 to match read, half load, {kind}"
-        worst = max(worst, findings.latency("mentorstream", stage, found, sent_per_second=round(rate)))
+        findings.say(f"meanwhile the machine was {busy:.0%} busy, partners' side and servers included")
+        figures = {"sent_per_second": round(rate), "machine_busy": round(busy, 2)}
+        worst = max(worst, findings.latency("mentorstream", stage, found, **figures))
     findings.ratio("latency_p99_over_floor", worst / floor)
 
 
@@ -107,8 +110,10 @@ class _Seen:
         return found
 
 
-async def _at_rate(bed: Bed, batch: int, rate: float, seconds: float) -> list[float]:
-    """Requests go out at their times, without waiting for one another.
+async def _at_rate(bed: Bed, batch: int, rate: float, seconds: float) -> tuple[list[float], float]:
+    """Requests go out at their times, without waiting for one another. Returns latencies, and how busy all cores were.
+
+    The partners' side runs on the same cores: where they are busy, what is measured is also the wait for a core.
 
     Raises RuntimeError where they did not go out at that rate, or where what was accepted was not decided.
     """
@@ -119,14 +124,16 @@ async def _at_rate(bed: Bed, batch: int, rate: float, seconds: float) -> list[fl
         consumer = await _at_end(place, "matches")
         seeing = asyncio.create_task(_see(consumer, seen))
         try:
+            psutil.cpu_percent()
             await _send(requests, f"{url}/v1/events", rate / batch, seen)
+            busy = psutil.cpu_percent() / 100
             await until_decided(place, known + len(seen.accepted))
             await asyncio.sleep(0.5)
         finally:
             seeing.cancel()
             await asyncio.wait([seeing])
             await consumer.stop()
-        return seen.latencies()
+        return seen.latencies(), busy
 
 
 async def _send(requests: Sequence[Request], url: str, rate: float, seen: _Seen) -> None:

@@ -117,6 +117,16 @@ class ToyHandler:
             "toy", records=self._rows, columns=["participant_id", "program_id", "place", "worker"]
         )
 
+    async def load_all(
+        self, connection: Connection, parts: Sequence[tuple[ToyHandler, Sequence[Event[Value]]]]
+    ) -> None:
+        for handler, events in parts:
+            await handler.load(connection, events)
+
+    async def flush_all(self, connection: Connection, handlers: Sequence[ToyHandler]) -> None:
+        for handler in handlers:
+            await handler.flush(connection)
+
     def settled(self, *, committed: bool) -> None:
         self._rows.clear()
         if not committed:

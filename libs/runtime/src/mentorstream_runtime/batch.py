@@ -1,15 +1,16 @@
-"""One batch of one partition: load, decide, flush, in one transaction with its position, outbox and dead letters.
+"""One batch: load, decide, flush, in one transaction with its position, outbox and dead letters.
 
-What a service does with its events is a `Handler`; everything else about a batch is here. A batch either happens
-whole or not at all, so handling it again is always right.
+It is of one partition, or of several where each has little: most of what a small batch takes is waiting for the
+database, statement by statement. What a service does with its events is a `Handler`; everything else about a batch is
+here. A batch either happens whole or not at all, so handling it again is always right.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import structlog
 from aiokafka import ConsumerRecord
@@ -17,7 +18,7 @@ from aiokafka import ConsumerRecord
 from mentorstream_events import TOPIC, Event, SequenceNumber, Undecodable, Value, decode
 
 from . import metrics, points, positions
-from .database import transaction
+from .database import columns_of, transaction
 from .dead_letters import Burial, bury
 from .errors import Rejected, Unprepared
 from .log_place import describe
@@ -31,12 +32,12 @@ Record: TypeAlias = "ConsumerRecord[bytes | None, bytes | None]"
 _SEEN_LIMIT: Final = 200_000
 
 _LOAD_SEEN: Final = """
-    SELECT source, key, incarnation, number FROM sequence_seen
-    WHERE topic = $1 AND (source, key) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+    SELECT topic, source, key, incarnation, number FROM sequence_seen
+    JOIN unnest($1::text[], $2::text[], $3::text[]) AS wanted (topic, source, key) USING (topic, source, key)
 """
 _SAVE_SEEN: Final = """
     INSERT INTO sequence_seen (topic, source, key, incarnation, number)
-    SELECT $1, * FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[])
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bigint[])
     ON CONFLICT (topic, source, key) DO UPDATE SET incarnation = excluded.incarnation, number = excluded.number
 """
 
@@ -63,6 +64,19 @@ class Handler(Protocol):
         ...
 
 
+@runtime_checkable
+class JointHandler(Handler, Protocol):
+    """A handler that can load and flush several of its kind, each of another partition, by the same statements."""
+
+    async def load_all(self, connection: Connection, parts: Sequence[tuple[Any, Sequence[Event[Value]]]]) -> None:
+        """`load` of each of these handlers for its events; this one is among them."""
+        ...
+
+    async def flush_all(self, connection: Connection, handlers: Sequence[Any]) -> None:
+        """`flush` of each of these handlers; this one is among them."""
+        ...
+
+
 @dataclass(slots=True)
 class Owned:
     """A partition that this process owns: its epoch and what is known of it while it is owned."""
@@ -79,6 +93,17 @@ class Owned:
     # How often the record that is next was decided for too long.
     overlong: int = 0
     seen: dict[tuple[str, str], SequenceNumber] = field(default_factory=dict)
+
+    @property
+    def place(self) -> positions.Place:
+        """Topic and partition."""
+        return self.topic, self.partition
+
+    def remember(self, seen: Mapping[tuple[str, str], SequenceNumber]) -> None:
+        """What was seen, now that it is committed."""
+        self.seen.update(seen)
+        if len(self.seen) > _SEEN_LIMIT:
+            self.seen.clear()
 
     def forget(self) -> None:
         """Drop what an aborted batch may have changed."""
@@ -98,87 +123,144 @@ class _Outcome:
     fresh: dict[tuple[str, str], SequenceNumber] = field(default_factory=dict)
 
 
+@dataclass(slots=True, repr=False)  # its text would be all of its records, over and over in a traceback with locals
+class _Part:
+    """What a batch has of one partition: records that are not done yet, and what becomes of them."""
+
+    owned: Owned
+    fresh: list[Record]
+    decoded: Sequence[tuple[Record, Event[Value]]] = ()
+    outcome: _Outcome = field(default_factory=_Outcome)
+    events: list[tuple[Record, Event[Value]]] = field(default_factory=list)
+
+
 async def handle_batch(
-    pool: Pool, service: str, owned: Owned, records: Sequence[Record], *, limit_bytes: int, publish: bool = True
+    pool: Pool,
+    service: str,
+    batch: Sequence[tuple[Owned, Sequence[Record]]],
+    *,
+    limit_bytes: int,
+    publish: bool = True,
 ) -> tuple[int, int, bool]:
-    """Handle records of one partition in one transaction; returns (records, dead letters, whether events went out).
+    """Handle records of a partition, or of several, in one transaction.
 
-    With `publish` false nothing reaches the outbox: a replay decides again what was published long ago. What a decision
-    needs first and takes long is prepared between two attempts.
+    Returns (records, dead letters, whether events went out). Several must be of one topic whose handler is a
+    `JointHandler`. With `publish` false nothing reaches the outbox: a replay decides again what was published long ago.
+    What a decision needs first and takes long is prepared between two attempts.
 
-    Raises Fenced when another process owns the partition, and whatever load, decide or flush raise; the transaction is
-    rolled back then and the caller must call `owned.forget()`.
+    Raises Fenced when another process owns a partition, and whatever load, decide or flush raise; the transaction is
+    rolled back then and the caller must call `forget()` of everything owned.
     """
     while True:
         try:
-            return await _attempt(pool, service, owned, records, limit_bytes, publish)
+            return await _attempt(pool, service, batch, limit_bytes, publish)
         except Unprepared as unprepared:
-            owned.forget()
+            for owned, _ in batch:
+                owned.forget()
             log.info("preparing", what=str(unprepared))
             await unprepared.prepare()
 
 
 async def _attempt(
-    pool: Pool, service: str, owned: Owned, records: Sequence[Record], limit_bytes: int, publish: bool
+    pool: Pool, service: str, batch: Sequence[tuple[Owned, Sequence[Record]]], limit_bytes: int, publish: bool
 ) -> tuple[int, int, bool]:
     started = time.perf_counter()
-    owned.deciding, owned.decide_seconds = None, 0.0
     outgoing: list[Outgoing] = []
+    for owned, _ in batch:
+        owned.deciding, owned.decide_seconds = None, 0.0
     async with transaction(pool) as connection:
-        next_offset = await positions.lock(connection, owned.topic, owned.partition, owned.epoch)
-        # Below it is done: the commit before a crash, or a replayed fetch.
-        fresh = [record for record in records if record.offset >= next_offset]
-        if not fresh:
-            owned.next_offset = max(next_offset, owned.next_offset)
+        next_offsets = await positions.lock(connection, {owned.place: owned.epoch for owned, _ in batch})
+        parts = _parts(batch, next_offsets)
+        if not parts:
             return 0, 0, False
-        outcome = _Outcome()
-        decoded = _decode(owned.topic, service, fresh, outcome)
-        await _load_seen(connection, owned, decoded)
-        events = _unseen(owned, service, decoded, outcome)
-        if events:
-            await owned.handler.load(connection, [event for _, event in events])
-            began = time.perf_counter()
-            for record, event in events:
-                owned.deciding = record
-                try:
-                    outgoing.extend(owned.handler.decide(event))
-                except Rejected as rejected:
-                    outcome.burials.append(Burial(record, rejected.reason, rejected.detail))
-            owned.deciding, owned.decide_seconds = None, time.perf_counter() - began
-            outcome.handled = len(events)
-            await owned.handler.flush(connection)
+        for part in parts:
+            part.decoded = _decode(part.owned.topic, service, part.fresh, part.outcome)
+        await _load_seen(connection, parts)
+        for part in parts:
+            part.events = _unseen(part.owned, service, part.decoded, part.outcome)
+        eventful = [part for part in parts if part.events]
+        if eventful:
+            await _load(connection, eventful)
+            for part in eventful:
+                _decide(part, outgoing)
+            await _flush(connection, eventful)
             if publish:
                 await write_outbox(connection, service, outgoing, limit_bytes=limit_bytes)
-        if outcome.burials:
-            await bury(connection, owned.topic, outcome.burials)
-        await _save_seen(connection, owned.topic, outcome.fresh)
-        await positions.advance(connection, owned.topic, owned.partition, fresh[-1].offset + 1)
+        for part in parts:
+            if part.outcome.burials:
+                await bury(connection, part.owned.topic, part.outcome.burials)
+        await _save_seen(connection, parts)
+        await positions.advance(connection, {part.owned.place: part.fresh[-1].offset + 1 for part in parts})
         points.reach("before_commit")
     points.reach("after_commit")
-    owned.next_offset = fresh[-1].offset + 1
-    owned.seen.update(outcome.fresh)
-    if len(owned.seen) > _SEEN_LIMIT:
-        owned.seen.clear()
-    if events:
-        owned.handler.settled(committed=True)
-    _report(owned.topic, len(fresh), outcome, time.perf_counter() - started)
-    return len(fresh), len(outcome.burials), bool(outgoing)
+    for part in parts:
+        part.owned.next_offset = part.fresh[-1].offset + 1
+        part.owned.remember(part.outcome.fresh)
+        if part.events:
+            part.owned.handler.settled(committed=True)
+        _report(part.owned.topic, len(part.fresh), part.outcome, time.perf_counter() - started)
+    dead = sum(len(part.outcome.burials) for part in parts)
+    return sum(len(part.fresh) for part in parts), dead, bool(outgoing)
+
+
+def _parts(batch: Sequence[tuple[Owned, Sequence[Record]]], next_offsets: Mapping[positions.Place, int]) -> list[_Part]:
+    """What is not done yet. Below a partition's offset it is: the commit before a crash, or a replayed fetch."""
+    parts: list[_Part] = []
+    for owned, records in batch:
+        fresh = [record for record in records if record.offset >= next_offsets[owned.place]]
+        if fresh:
+            parts.append(_Part(owned, fresh))
+        else:
+            owned.next_offset = max(next_offsets[owned.place], owned.next_offset)
+    return parts
+
+
+async def _load(connection: Connection, parts: Sequence[_Part]) -> None:
+    wanted = [(part.owned.handler, [event for _, event in part.events]) for part in parts]
+    first, events = wanted[0]
+    if len(wanted) == 1:
+        await first.load(connection, events)
+    else:
+        assert isinstance(first, JointHandler)  # noqa: S101 - no other is given several
+        await first.load_all(connection, wanted)
+
+
+def _decide(part: _Part, outgoing: list[Outgoing]) -> None:
+    owned, outcome, began = part.owned, part.outcome, time.perf_counter()
+    for record, event in part.events:
+        owned.deciding = record
+        try:
+            outgoing.extend(owned.handler.decide(event))
+        except Rejected as rejected:
+            outcome.burials.append(Burial(record, rejected.reason, rejected.detail))
+    owned.deciding, owned.decide_seconds = None, time.perf_counter() - began
+    outcome.handled = len(part.events)
+
+
+async def _flush(connection: Connection, parts: Sequence[_Part]) -> None:
+    handlers = [part.owned.handler for part in parts]
+    first = handlers[0]
+    if len(handlers) == 1:
+        await first.flush(connection)
+    else:
+        assert isinstance(first, JointHandler)  # noqa: S101 - no other is given several
+        await first.flush_all(connection, handlers)
 
 
 async def bury_record(pool: Pool, owned: Owned, record: Record, reason: str, detail: str) -> None:
     """Put one record aside without handling it, and move on."""
+    part = _Part(owned, [record])
     async with transaction(pool) as connection:
-        await positions.lock(connection, owned.topic, owned.partition, owned.epoch)
+        await positions.lock(connection, {owned.place: owned.epoch})
         await bury(connection, owned.topic, [Burial(record, reason, detail)])
         # It was an event, so the next one of its key is no gap. What cannot be decoded is not believed about its place.
-        outcome = _Outcome()
-        decoded = _decode(owned.topic, "", [record], outcome)
-        await _load_seen(connection, owned, decoded)
-        _unseen(owned, "", decoded, outcome)
-        await _save_seen(connection, owned.topic, outcome.fresh)
-        await positions.advance(connection, owned.topic, owned.partition, record.offset + 1)
+        part.decoded = _decode(owned.topic, "", [record], part.outcome)
+        await _load_seen(connection, [part])
+        _unseen(owned, "", part.decoded, part.outcome)
+        await _save_seen(connection, [part])
+        await positions.advance(connection, {owned.place: record.offset + 1})
     owned.next_offset = record.offset + 1
-    owned.seen.update(outcome.fresh)
+    owned.remember(part.outcome.fresh)
     metrics.RECORDS.labels(owned.topic, "dead").inc()
     _tell_burial(owned.topic, Burial(record, reason, detail))
 
@@ -198,14 +280,15 @@ def _decode(
     return decoded
 
 
-async def _load_seen(connection: Connection, owned: Owned, decoded: Sequence[tuple[Record, Event[Value]]]) -> None:
-    missing = list({(event.source, event.key) for _, event in decoded} - owned.seen.keys())
+async def _load_seen(connection: Connection, parts: Sequence[_Part]) -> None:
+    missing: dict[tuple[str, str, str], list[Owned]] = {}
+    for part in parts:
+        for source, key in {(event.source, event.key) for _, event in part.decoded} - part.owned.seen.keys():
+            missing.setdefault((part.owned.topic, source, key), []).append(part.owned)
     if missing:
-        rows = await connection.fetch(
-            _LOAD_SEEN, owned.topic, [source for source, _ in missing], [key for _, key in missing]
-        )
-        for row in rows:
-            owned.seen[row["source"], row["key"]] = SequenceNumber(row["incarnation"], row["number"])
+        for row in await connection.fetch(_LOAD_SEEN, *columns_of(list(missing), 3)):
+            for owned in missing[row["topic"], row["source"], row["key"]]:
+                owned.seen[row["source"], row["key"]] = SequenceNumber(row["incarnation"], row["number"])
 
 
 def _unseen(
@@ -232,12 +315,13 @@ def _unseen(
     return events
 
 
-async def _save_seen(connection: Connection, topic: str, fresh: dict[tuple[str, str], SequenceNumber]) -> None:
-    if not fresh:
-        return
+async def _save_seen(connection: Connection, parts: Sequence[_Part]) -> None:
     # In key order, as every other lock: two readers never share a partition, but a test may.
-    rows: list[tuple[Any, ...]] = sorted((*name, *number) for name, number in fresh.items())
-    await connection.execute(_SAVE_SEEN, topic, *map(list, zip(*rows, strict=True)))
+    rows: list[tuple[Any, ...]] = sorted(
+        (part.owned.topic, *name, *number) for part in parts for name, number in part.outcome.fresh.items()
+    )
+    if rows:
+        await connection.execute(_SAVE_SEEN, *columns_of(rows, 5))
 
 
 def _report(topic: str, count: int, outcome: _Outcome, seconds: float) -> None:

@@ -17,11 +17,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from . import metrics, positions
-from .batch import Owned, Record, bury_record, handle_batch
-from .broker import new_consumer, new_observer, read_cluster_id, read_partitions, stop_client
+from .batch import JointHandler, Owned, Record, bury_record, handle_batch
+from .broker import new_consumer, read_cluster_id, read_partitions, stop_client
 from .database import Pool, transaction
 from .errors import Fenced, Halted, Rejected, is_conflict, is_contention, is_infrastructure
 from .log_place import under_way
+from .observer import Observer
 from .ownership import HandlerFactory, Listener, Ownership
 from .settings import RuntimeSettings
 from .tracing import batch_span
@@ -35,6 +36,8 @@ _OVERLONG_LIMIT: Final = 3
 # Just below the session's idle_in_transaction_session_timeout, which also hits who decides for as long.
 _LONG_SECONDS: Final = 4.5
 _RATIO_WINDOW: Final = 1000
+# More is worth a transaction for each partition: one's is decided while the database answers another's.
+_TOGETHER_RECORDS: Final = 200
 # The broker answers a fetch after half a second at the latest, also when there is nothing.
 _SILENT_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 1.0
@@ -57,8 +60,7 @@ class Consumer:
         self._wakeups = wakeups
         self._readers = readers
         self._consumer: AIOKafkaConsumer | None = None
-        self._observer: AIOKafkaConsumer | None = None
-        self._observing = asyncio.Lock()
+        self._observer = Observer(settings, pool)
         self._partitions: list[TopicPartition] = []
         self._ownership = Ownership(settings, pool, readers, self._patiently)
         self._polled: dict[TopicPartition, int | None] = {}
@@ -138,9 +140,7 @@ class Consumer:
             self._ownership.leave()
             self._consumer = None
             await stop_client(consumer)
-            if self._observer is not None:
-                observer, self._observer = self._observer, None
-                await stop_client(observer)
+            await self._observer.close()
 
     async def _turn(self, consumer: AIOKafkaConsumer) -> None:
         fetched: dict[TopicPartition, list[Record]] = {}
@@ -160,6 +160,9 @@ class Consumer:
         if not any(records for records in fetched.values()) and self.lag == 0:
             self.last_progress = time.monotonic()
         mine = {partition: self._ownership.in_place(consumer, partition, each) for partition, each in fetched.items()}
+        little = self._little(mine, fetched)
+        if little and await self._take_together([(owned, fetched[partition]) for partition, owned in little.items()]):
+            mine = {partition: owned for partition, owned in mine.items() if partition not in little}
         # While the database answers one partition's batch, another's is decided. All of them end before any error
         # leaves, so that a session that ends leaves nothing running.
         results = await asyncio.gather(
@@ -191,6 +194,46 @@ class Consumer:
         if silent and not self.infrastructure_away:
             log.warning("broker_silent", seconds=round(now - self._heard_at, 1))
         return silent
+
+    @staticmethod
+    def _little(
+        mine: Mapping[TopicPartition, Owned | None], fetched: Mapping[TopicPartition, Sequence[Record]]
+    ) -> dict[TopicPartition, Owned]:
+        """The partitions whose records are worth one transaction for all of them; empty where there are not several."""
+        joint = {
+            partition: owned
+            for partition, owned in mine.items()
+            if owned and not owned.one_by_one and isinstance(owned.handler, JointHandler)
+        }
+        few = sum(len(fetched[partition]) for partition in joint) <= _TOGETHER_RECORDS
+        return joint if few and len(joint) > 1 and len({owned.topic for owned in joint.values()}) == 1 else {}
+
+    async def _take_together(self, batch: Sequence[tuple[Owned, Sequence[Record]]]) -> bool:
+        """Handle the little that several partitions have in one transaction. Returns whether that was done.
+
+        Where anything is in the way, nothing has happened, and each partition's records are taken for themselves.
+        """
+        try:
+            with batch_span(
+                batch[0][0].topic, lambda: (_traceparent(each) for _, records in batch for each in records)
+            ):
+                done, dead, published = await handle_batch(
+                    self._pool, self._service, batch, limit_bytes=self._settings.event_limit_bytes
+                )
+        except BaseException as error:
+            for owned, _ in batch:
+                owned.forget()
+            if not isinstance(error, Exception):
+                raise
+            log.info("not_taken_together", partitions=len(batch), error=repr(error))
+            return False
+        self.infrastructure_away = False
+        for owned, _ in batch:
+            owned.overlong = 0
+        if published:
+            self._wakeups.wake()
+        self._count(done, dead)
+        return True
 
     async def _take(self, partition: TopicPartition, owned: Owned, records: Sequence[Record]) -> None:
         async with self._at_once:
@@ -280,7 +323,7 @@ class Consumer:
         try:
             with batch_span(owned.topic, lambda: map(_traceparent, records)):
                 return await handle_batch(
-                    self._pool, self._service, owned, records, limit_bytes=self._settings.event_limit_bytes
+                    self._pool, self._service, [(owned, records)], limit_bytes=self._settings.event_limit_bytes
                 )
         except BaseException:
             owned.forget()
@@ -353,30 +396,7 @@ class Consumer:
         """
         if not self._ownership.joined:
             raise ConnectionError("the consumer has not joined its group")
-        observer = await self._observe()
-        ends = await observer.end_offsets(self._partitions)
-        rows = await self._pool.fetch("SELECT topic, partition, next_offset FROM consumer_position")
-        places = {
-            TopicPartition(self._settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]
-            for row in rows
-        }
-        if missing := [partition for partition in self._partitions if partition not in places]:
-            places |= await observer.beginning_offsets(missing)
-        return sum(max(0, end - places[partition]) for partition, end in ends.items())
-
-    async def _observe(self) -> AIOKafkaConsumer:
-        """A connection of its own for asking about offsets: the broker answers one request of a connection at a time,
-        and the consumer's own always has a fetch that waits for records."""
-        async with self._observing:
-            if self._observer is None:
-                observer = new_observer(self._settings)
-                try:
-                    await observer.start()
-                except BaseException:
-                    await stop_client(observer)
-                    raise
-                self._observer = observer
-            return self._observer
+        return await self._observer.unread(self._partitions)
 
 
 def _passes(error: BaseException) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from .errors import Fenced, Halted
 from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from .database import Connection
+
+Place: TypeAlias = tuple[str, int]
+"""A topic without prefix, and a partition of it."""
 
 _CLAIM: Final = """
     INSERT INTO consumer_position AS position (topic, partition, epoch, next_offset, cluster_id)
@@ -26,12 +29,16 @@ _CLAIM: Final = """
     RETURNING epoch, next_offset, cluster_id, claims_without_progress, suspect_offset, suspect_count
 """
 _LOCK: Final = """
-    SELECT epoch, next_offset FROM consumer_position WHERE topic = $1 AND partition = $2 FOR UPDATE
+    SELECT topic, partition, epoch, next_offset
+    FROM consumer_position JOIN unnest($1::text[], $2::int[]) AS wanted (topic, partition) USING (topic, partition)
+    ORDER BY topic, partition -- one order of locks for everybody
+    FOR UPDATE OF consumer_position
 """
 _ADVANCE: Final = """
-    UPDATE consumer_position SET next_offset = $3, claims_without_progress = 0, suspect_offset = NULL,
-        suspect_count = 0, updated_at = clock_timestamp()
-    WHERE topic = $1 AND partition = $2
+    UPDATE consumer_position AS position SET next_offset = moved.next_offset, claims_without_progress = 0,
+        suspect_offset = NULL, suspect_count = 0, updated_at = clock_timestamp()
+    FROM unnest($1::text[], $2::int[], $3::bigint[]) AS moved (topic, partition, next_offset)
+    WHERE position.topic = moved.topic AND position.partition = moved.partition
 """
 _END_OVERDUE: Final = """
     SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
@@ -112,17 +119,23 @@ def check_bounds(topic: str, partition: int, next_offset: int, *, log_start: int
         )
 
 
-async def lock(connection: Connection, topic: str, partition: int, epoch: int) -> int:
-    """Lock the row for this transaction and return the next offset. Raises Fenced when another owner claimed it."""
-    row = await connection.fetchrow(_LOCK, topic, partition)
-    if row is None or row["epoch"] != epoch:
-        raise Fenced(f"{topic} partition {partition}: epoch {epoch} is over")
-    return int(row["next_offset"])
+async def lock(connection: Connection, epochs: Mapping[Place, int]) -> dict[Place, int]:
+    """Lock the rows for this transaction and return their next offsets.
+
+    Raises Fenced when another owner claimed one of them since its epoch.
+    """
+    topics, partitions = [topic for topic, _ in epochs], [partition for _, partition in epochs]
+    rows = {(row["topic"], row["partition"]): row for row in await connection.fetch(_LOCK, topics, partitions)}
+    for place, epoch in epochs.items():
+        if place not in rows or rows[place]["epoch"] != epoch:
+            raise Fenced(f"{place[0]} partition {place[1]}: epoch {epoch} is over")
+    return {place: row["next_offset"] for place, row in rows.items()}
 
 
-async def advance(connection: Connection, topic: str, partition: int, next_offset: int) -> None:
+async def advance(connection: Connection, next_offsets: Mapping[Place, int]) -> None:
     """Move on, in the transaction of the batch."""
-    await connection.execute(_ADVANCE, topic, partition, next_offset)
+    topics, partitions = [topic for topic, _ in next_offsets], [partition for _, partition in next_offsets]
+    await connection.execute(_ADVANCE, topics, partitions, list(next_offsets.values()))
 
 
 async def suspect(connection: Connection, topic: str, partition: int, offset: int, epoch: int) -> None:

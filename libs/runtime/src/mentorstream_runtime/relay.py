@@ -62,9 +62,12 @@ _RELEASE_LANES: Final = """
     WITH gone AS (DELETE FROM outbox_relay WHERE name = $1 OR expires_at < clock_timestamp() - interval '1 hour')
     UPDATE outbox_lane SET holder = NULL, expires_at = '-infinity' WHERE holder = $1
 """
+_DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
+# Deleting what is acknowledged and reading on are one statement: whoever waits for the next event waits for one less.
 _PENDING: Final = """
+    WITH acknowledged AS (DELETE FROM outbox WHERE position = ANY($1::bigint[]))
     SELECT position, topic, key, headers, value FROM outbox
-    WHERE lane = ANY($1::smallint[]) ORDER BY position LIMIT $2
+    WHERE lane = ANY($2::smallint[]) AND position <> ALL ($1::bigint[]) ORDER BY position LIMIT $3
 """
 
 
@@ -80,6 +83,7 @@ class Relay:
         self._partition_of = DefaultPartitioner()
         self._targets: dict[tuple[str, str], TopicPartition] = {}
         self._lanes: list[int] = []
+        self._acknowledged: list[int] = []
         self._renew_at = 0.0
         self._ends_at = 0.0
         self._stopping = False
@@ -148,8 +152,10 @@ class Relay:
     async def _turn(self) -> bool:
         """One look at the outbox. Returns whether there was nothing to do."""
         if time.monotonic() >= self._renew_at:
+            await self._delete_acknowledged()  # before somebody else gets their lane, and publishes them again
             await self._hold_lanes()
-        rows = await self._pool.fetch(_PENDING, self._lanes, self._settings.relay_batch)
+        rows = await self._pool.fetch(_PENDING, self._acknowledged, self._lanes, self._settings.relay_batch)
+        self._acknowledged = []
         if not rows:
             return True
         if time.monotonic() >= self._ends_at:  # frozen meanwhile: others may have published these rows, and newer ones
@@ -157,10 +163,13 @@ class Relay:
             return False
         await self._publish(rows)
         points.reach("after_acknowledgement")
-        await self._pool.execute(
-            "DELETE FROM outbox WHERE position = ANY($1::bigint[])", [row["position"] for row in rows]
-        )
+        self._acknowledged = [row["position"] for row in rows]
         return False
+
+    async def _delete_acknowledged(self) -> None:
+        if self._acknowledged:
+            await self._pool.execute(_DELETE, self._acknowledged)
+            self._acknowledged = []
 
     async def _hold_lanes(self) -> None:
         lease, asked_at = self._settings.lane_lease_seconds, time.monotonic()
@@ -168,11 +177,14 @@ class Relay:
         rows = await self._pool.fetch(_HOLD_LANES, self._settings.instance, lease, LANES)
         self._lanes = sorted(row["lane"] for row in rows if row["holder"] is not None)
         self._renew_at, self._ends_at = asked_at + lease / 3, asked_at + lease
+        self._wakeups.alone = len(self._lanes) == LANES
         metrics.RELAY_LANES.set(len(self._lanes))
 
     async def _release_lanes(self) -> None:
+        self._wakeups.alone = False
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
+                await self._delete_acknowledged()
                 await self._pool.execute(_RELEASE_LANES, self._settings.instance)
         except Exception as error:  # the lease ends by itself
             log.info("lanes_not_released", error=repr(error))

@@ -40,7 +40,7 @@ async def replay_topics(
 
     async def handle(owned: Owned, records: Sequence[Record]) -> int:
         limit = settings.event_limit_bytes
-        done, _, _ = await handle_batch(pool, service, owned, records, limit_bytes=limit, publish=False)
+        done, _, _ = await handle_batch(pool, service, [(owned, records)], limit_bytes=limit, publish=False)
         return done
 
     replayed = await _read(settings, pool, readers, ends, handle)
@@ -73,7 +73,7 @@ async def reread_topics(
 
     async def handle(owned: Owned, records: Sequence[Record]) -> int:
         try:
-            await handle_batch(pool, service, owned, records, limit_bytes=settings.event_limit_bytes)
+            await handle_batch(pool, service, [(owned, records)], limit_bytes=settings.event_limit_bytes)
         except (Fenced, Halted):
             raise
         except Exception as error:

@@ -1,7 +1,8 @@
 """Wakes sleeping loops when there is work, in this process at once and in others by NOTIFY.
 
 NOTIFY is sent after the commit, on a connection of its own and at most one at a time: inside the transaction it would
-put all commits of the database in one queue. A lost one costs a second, because every loop also looks by itself.
+put all commits of the database in one queue. A lost one costs a second, because every loop also looks by itself. Where
+this process's relay has all lanes nobody else has anything to publish, and none is sent.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ class Wakeups:
         self._channel = f"{service}_outbox"
         self._dirty = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        # Whether the relay of this process has all lanes.
+        self.alone = False
         self.outbox = asyncio.Event()
         self.clock = asyncio.Event()
 
     def wake(self) -> None:
         """Events were committed to the outbox: relays here and elsewhere look now."""
         self.outbox.set()
-        self._dirty.set()
+        if not self.alone:
+            self._dirty.set()
 
     def start(self) -> None:
         """Begin to listen; reconnects by itself."""

@@ -22,7 +22,7 @@ from .. import metrics
 from ..adapters.reads import PostgresReads
 from ..domain.book import Organisation
 from ..domain.refusals import Refused, refuse
-from ..handlers.acceptance import Acceptor, Outcome, traced
+from ..handlers.acceptance import Acceptor, Outcome
 from ..handlers.authentication import Authenticator
 from ..handlers.documents import parse
 from ..handlers.erasure import Eraser
@@ -73,7 +73,7 @@ def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> N
         if mode == "batch":
             return await _take_batch(services, organisation, parse(body), settings.batch_limit_events)
         event = event_of_binary(request.headers, body) if mode == "binary" else event_of(parse(body))
-        submission = traced(submission_of(event), current_traceparent())
+        submission = submission_of(event, current_traceparent())
         (outcome,) = await services.acceptor.accept(organisation, [submission])
         _count([outcome])
         if isinstance(outcome, Refused):
@@ -90,7 +90,7 @@ async def _take_batch(services: Services, organisation: Organisation, documents:
     results: list[Submission | Refused] = []
     for document in documents:
         try:
-            results.append(traced(submission_of(event_of(document)), current_traceparent()))
+            results.append(submission_of(event_of(document), current_traceparent()))
         except Refused as refused:
             results.append(refused)
     submissions = [each for each in results if isinstance(each, Submission)]

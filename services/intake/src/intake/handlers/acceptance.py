@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -226,8 +226,9 @@ async def decide_and_store(
     accepted: list[AcceptedRow] = []
     events: list[Outgoing] = []
     for key, submissions in asked.items():
-        decided = _Decided(key, {name[1:]: before for name, before in earlier.items() if name[0] == key})
-        outcomes[key] = [decided.outcome(books.get(key), each, now, others) for each in submissions]
+        before = {name[1:]: each for name, each in earlier.items() if name[0] == key}
+        decided = _Decided(key, before, now, others)
+        outcomes[key] = [decided.outcome(books.get(key), each) for each in submissions]
         accepted += decided.accepted
         events += decided.events
     if accepted:
@@ -241,15 +242,22 @@ async def decide_and_store(
 class _Decided:
     """What was decided of one organisation's requests so far."""
 
-    def __init__(self, organisation_id: UUID, earlier: Mapping[tuple[str, str], Earlier]) -> None:
+    def __init__(
+        self,
+        organisation_id: UUID,
+        earlier: Mapping[tuple[str, str], Earlier],
+        now: datetime,
+        organisations: Mapping[str, UUID],
+    ) -> None:
         self._organisation_id = organisation_id
         self._seen = dict(earlier)
+        self._now = now
+        self._cause_time, self._accepted_at = now.isoformat(), now.isoformat().replace("+00:00", "Z")
+        self._organisations = organisations
         self.accepted: list[AcceptedRow] = []
         self.events: list[Outgoing] = []
 
-    def outcome(
-        self, book: Book | None, submission: Submission, now: datetime, organisations: Mapping[str, UUID]
-    ) -> Outcome:
+    def outcome(self, book: Book | None, submission: Submission) -> Outcome:
         """What becomes of the next request."""
         name = (submission.source, submission.id)
         before = self._seen.get(name)
@@ -257,22 +265,21 @@ class _Decided:
             return _answer_again(submission, before)
         assert book is not None  # noqa: S101 - an unseen submission is a fresh one
         # Accepted again after the first acceptance was forgotten, it is another cause: ids derived from it are new.
-        cause = Cause(
-            id=derived_text(self._organisation_id, *name, now.isoformat()), traceparent=submission.traceparent
-        )
+        cause_id = derived_text(self._organisation_id, *name, self._cause_time)
+        cause = Cause(id=cause_id, traceparent=submission.traceparent)
         try:
-            decision = decide(book, submission.request, cause, now, organisations)
+            decision = decide(book, submission.request, cause, self._now, self._organisations)
         except Refused as refused:
             return refused
         answer = {
             "source": submission.source,
             "id": submission.id,
             "type": submission.type,
-            "accepted_at": now.isoformat().replace("+00:00", "Z"),
+            "accepted_at": self._accepted_at,
             **decision.ids,
         }
         self._seen[name] = Earlier(submission.digest, answer)
-        self.accepted.append(AcceptedRow((self._organisation_id, *name), submission.digest, answer, now))
+        self.accepted.append(AcceptedRow((self._organisation_id, *name), submission.digest, answer, self._now))
         self.events += decision.events
         return Acceptance(answer)
 
@@ -341,8 +348,3 @@ async def _widened(transaction: Transaction, book: Book, now: datetime) -> Seque
         lines = await transaction.lines_of(program_id, program.boss_levels)
         events += [emit(cause, fact, time=now, name=index) for index, fact in enumerate(line_facts(program_id, lines))]
     return events
-
-
-def traced(submission: Submission, traceparent: str | None) -> Submission:
-    """The submission as part of the HTTP request's trace, unless the event names its own."""
-    return submission if submission.traceparent else replace(submission, traceparent=traceparent)

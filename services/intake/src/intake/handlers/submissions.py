@@ -99,8 +99,11 @@ def checked_event(attributes: Mapping[str, Any], data: Any) -> CloudEvent:
     return event
 
 
-def submission_of(event: CloudEvent) -> Submission:
-    """The request inside an event, checked without state. Raises Refused("invalid"); pointers start at the event."""
+def submission_of(event: CloudEvent, traceparent: str | None = None) -> Submission:
+    """The request inside an event, checked without state. Raises Refused("invalid"); pointers start at the event.
+
+    It is part of the trace `traceparent`, that of the HTTP request, unless the event names its own.
+    """
     event_type, data = event.get_type(), event.get_data()
     model = REQUESTS.get(event_type)
     if model is None:
@@ -113,14 +116,14 @@ def submission_of(event: CloudEvent) -> Submission:
             raise Refused("invalid", "The request makes no sense", faults)
     except Refused as refused:
         raise refused.under("/data") from None
-    traceparent = event.get_extension("traceparent")
+    own = event.get_extension("traceparent")
     return Submission(
         source=event.get_source(),
         id=event.get_id(),
         type=event_type,
         digest=digest([event_type, event.get_subject(), data]),
         request=request,
-        traceparent=traceparent if isinstance(traceparent, str) and _TRACEPARENT.match(traceparent) else None,
+        traceparent=own if isinstance(own, str) and _TRACEPARENT.match(own) else traceparent,
     )
 
 

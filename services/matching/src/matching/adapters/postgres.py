@@ -67,17 +67,22 @@ class StoredPools:
 
     def __init__(self, queries: Mapping[str, str], rounds: StoredRounds | None = None) -> None:
         self.rounds = StoredRounds(queries) if rounds is None else rounds
-        self._queries = queries
-        self._audit_groups = StoredAuditGroups(queries)
+        self.audit_groups = StoredAuditGroups(queries)
+        self.queries = queries
         self._pools: dict[UUID, Pool] = {}
         self._stored: dict[UUID, tuple[int, datetime]] = {}  # revision and `now` as last stored
         self._touched: set[UUID] = set()
 
     async def load(self, connection: Connection, program_ids: Collection[UUID]) -> None:
         """Lock the programs' rows and make sure that what is in memory of them is the newest."""
+        await load_pools(connection, [(self, program_ids)])
+
+    async def refresh(
+        self, connection: Connection, program_ids: Collection[UUID], revisions: Mapping[UUID, int]
+    ) -> None:
+        """Have these programs, which are locked, in memory as they were stored; `revisions` are the stored ones."""
         self._touched = set(program_ids)
-        rows = await connection.fetch(self._queries["lock_programs"], sorted(program_ids))
-        newest = {row["program_id"]: row["revision"] for row in rows}
+        newest = {each: revisions[each] for each in program_ids if each in revisions}
         for program_id in self._touched:
             if program_id in self._pools and self._stored[program_id][0] != newest.get(program_id):
                 self._forget(program_id)
@@ -98,36 +103,45 @@ class StoredPools:
 
     def put_audit_groups(self, program_id: UUID, participant_id: UUID, groups: Sequence[AuditGroup]) -> None:
         """Replace the groups to which somebody counts in audits."""
-        self._audit_groups.put(program_id, participant_id, groups)
+        self.audit_groups.put(program_id, participant_id, groups)
 
     def pools(self) -> Iterable[Pool]:
         """All that are in memory."""
         return self._pools.values()
 
     async def flush(self, connection: Connection) -> None:
-        """Store what changed, one statement for each kind of change."""
-        await self._audit_groups.flush(connection)
+        """Store what changed."""
+        await flush_pools(connection, [self])
+
+    def take_changes(self) -> list[tuple[Pool, Changes]]:
+        """What changed since it was last stored, of programs that get a new revision by it."""
         changed: list[tuple[Pool, Changes]] = []
-        for program_id in sorted(self._touched & self._pools.keys()):
+        for program_id in self._touched & self._pools.keys():
             pool = self._pools[program_id]
             changes = pool.take_changes()
             revision, now = self._stored[program_id]
             if pool.now != now or changes != Changes():
                 self._stored[program_id] = (revision + 1, pool.now)
                 changed.append((pool, changes))
-        if not changed:
-            return
-        await self._save_programs(connection, changed)
+        return changed
+
+    async def save(
+        self, connection: Connection, changed: list[tuple[Pool, Changes]], revisions: Mapping[UUID, int]
+    ) -> None:
+        """Store changes, one statement for each kind of change."""
+        await self._save_programs(connection, changed, revisions)
         for pool, changes in changed:
             if changes.vocabulary:
                 program_id, vocabulary = pool.program.program_id, _json(pool.own_vocabulary)
-                await connection.execute(self._queries["save_vocabulary"], program_id, vocabulary)
+                await connection.execute(self.queries["save_vocabulary"], program_id, vocabulary)
         await self._save_participants(connection, changed)
         await self._save_matches(connection, changed)
         await self._save_waiting(connection, changed)
         await self._save_choices(connection, changed)
-        for pool, changes in changed:
-            await self.rounds.save(connection, pool.program.program_id, changes.rounds.values())
+
+    def revision(self, program_id: UUID) -> int:
+        """The newest revision of a program that is in memory."""
+        return self._stored[program_id][0]
 
     def settled(self, *, committed: bool) -> None:
         """Keep the pools after a commit; drop what the batch touched otherwise."""
@@ -135,7 +149,7 @@ class StoredPools:
             for program_id in self._touched:
                 self._forget(program_id)
         self._touched = set()
-        self._audit_groups.settled()
+        self.audit_groups.settled()
         self.rounds.settled(committed=committed)
 
     def _forget(self, program_id: UUID) -> None:
@@ -143,34 +157,36 @@ class StoredPools:
         self._stored.pop(program_id, None)
 
     async def _restore(self, connection: Connection, program_ids: list[UUID]) -> None:
-        for rows in await read_rows(connection, self._queries, program_ids):
+        for rows in await read_rows(connection, self.queries, program_ids):
             program_id = rows.program["program_id"]
             self._pools[program_id] = pool_of(rows)
             self._stored[program_id] = (rows.program["revision"], rows.program["now"])
 
-    async def _save_programs(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+    async def _save_programs(
+        self, connection: Connection, changed: list[tuple[Pool, Changes]], revisions: Mapping[UUID, int]
+    ) -> None:
         configured = [pool for pool, changes in changed if changes.program]
         if configured:
-            rows = [self._program_row(pool) for pool in configured]
-            await connection.execute(self._queries["save_programs"], *columns_of(rows, 9))
+            rows = [_program_row(pool, revisions[pool.program.program_id]) for pool in configured]
+            await connection.execute(self.queries["save_programs"], *columns_of(rows, 9))
             members = [
                 (pool.program.program_id, organisation_id)
                 for pool in configured
                 for organisation_id in pool.program.organisations
             ]
             await connection.execute(
-                self._queries["drop_program_organisations"], [pool.program.program_id for pool in configured]
+                self.queries["drop_program_organisations"], [pool.program.program_id for pool in configured]
             )
             await connection.copy_records_to_table(
                 "program_organisation", records=members, columns=["program_id", "organisation_id"]
             )
         moved = [
-            (pool.program.program_id, pool.now, self._stored[pool.program.program_id][0])
+            (pool.program.program_id, pool.now, revisions[pool.program.program_id])
             for pool, changes in changed
             if not changes.program
         ]
         if moved:
-            await connection.execute(self._queries["touch_programs"], *columns_of(moved, 3))
+            await connection.execute(self.queries["touch_programs"], *columns_of(moved, 3))
 
     async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         new: list[_Row] = []
@@ -188,7 +204,7 @@ class StoredPools:
         if new:
             await connection.copy_records_to_table("participant", records=new, columns=_PARTICIPANT_COLUMNS)
         if rows:
-            await connection.execute(self._queries["save_participants"], *columns_of(rows, 7))
+            await connection.execute(self.queries["save_participants"], *columns_of(rows, 7))
 
     async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         known = [match for _, changes in changed for match in changes.matches.values()]
@@ -196,7 +212,7 @@ class StoredPools:
         for ended in (True, False):
             updated = [_match_update(match) for match in known if (match.status == "ended") == ended]
             if updated:
-                await connection.execute(self._queries["update_matches"], *columns_of(updated, 7))
+                await connection.execute(self.queries["update_matches"], *columns_of(updated, 7))
         parted = [
             match.match_id
             for _, changes in changed
@@ -204,7 +220,7 @@ class StoredPools:
             if match.partners and match.status == "ended"
         ]
         if parted:
-            await connection.execute(self._queries["drop_partners"], parted)
+            await connection.execute(self.queries["drop_partners"], parted)
         new = [(pool.program.program_id, match) for pool, changes in changed for match in changes.new_matches.values()]
         if new:
             rows = [_match_row(program_id, match) for program_id, match in new]
@@ -238,7 +254,7 @@ class StoredPools:
             for side in (match.mentor, match.mentee)
         }
         if circles:
-            await connection.execute(self._queries["show_circles"], *columns_of(sorted(circles), 2))
+            await connection.execute(self.queries["show_circles"], *columns_of(sorted(circles), 2))
 
     async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         new: list[_Row] = []
@@ -258,9 +274,9 @@ class StoredPools:
         if new:
             await connection.copy_records_to_table("waiting", records=new, columns=_WAITING_COLUMNS)
         if gone:
-            await connection.execute(self._queries["drop_waiting"], *columns_of(gone, 2))
+            await connection.execute(self.queries["drop_waiting"], *columns_of(gone, 2))
         if saved:
-            await connection.execute(self._queries["save_waiting"], *columns_of(saved, 5))
+            await connection.execute(self.queries["save_waiting"], *columns_of(saved, 5))
 
     async def _save_choices(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         rows = [
@@ -276,21 +292,30 @@ class StoredPools:
             for each in changes.choices.values()
         ]
         if rows:
-            await connection.execute(self._queries["save_choices"], *columns_of(rows, 6))
+            await connection.execute(self.queries["save_choices"], *columns_of(rows, 6))
 
-    def _program_row(self, pool: Pool) -> _Row:
-        program = pool.program
-        return (
-            program.program_id,
-            program.organisation_id,
-            program.title,
-            program.kind,
-            _json(program.policy),
-            _json(program.terms),
-            pool.now,
-            self._stored[program.program_id][0],
-            pool.rounds_from,
-        )
+
+async def load_pools(connection: Connection, parts: Sequence[tuple[StoredPools, Collection[UUID]]]) -> None:
+    """`StoredPools.load` of several partitions, which share no program: their rows are locked by one statement."""
+    wanted = sorted({program_id for _, program_ids in parts for program_id in program_ids})
+    rows = await connection.fetch(parts[0][0].queries["lock_programs"], wanted)
+    revisions = {row["program_id"]: row["revision"] for row in rows}
+    for pools, program_ids in parts:
+        await pools.refresh(connection, program_ids, revisions)
+
+
+async def flush_pools(connection: Connection, several: Sequence[StoredPools]) -> None:
+    """`StoredPools.flush` of several partitions, by the same statements."""
+    for pools in several:
+        await pools.audit_groups.flush(connection)
+    taken = [(pools, each) for pools in several for each in pools.take_changes()]
+    if not taken:
+        return
+    taken.sort(key=lambda entry: entry[1][0].program.program_id)
+    revisions = {pool.program.program_id: pools.revision(pool.program.program_id) for pools, (pool, _) in taken}
+    await several[0].save(connection, [each for _, each in taken], revisions)
+    for pools, (pool, changes) in taken:
+        await pools.rounds.save(connection, pool.program.program_id, changes.rounds.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,6 +424,21 @@ def _details(participant: Participant) -> _Details:
         managers=participant.managers,
         blocks=participant.blocks,
         credentials=participant.credentials,
+    )
+
+
+def _program_row(pool: Pool, revision: int) -> _Row:
+    program = pool.program
+    return (
+        program.program_id,
+        program.organisation_id,
+        program.title,
+        program.kind,
+        _json(program.policy),
+        _json(program.terms),
+        pool.now,
+        revision,
+        pool.rounds_from,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 from matching import metrics
-from matching.adapters.postgres import StoredPools
+from matching.adapters.postgres import StoredPools, flush_pools, load_pools
 from matching.domain.values import Contradiction
 from matching.handlers import registrations as handlers
 from matching.handlers import rounds
@@ -58,10 +58,20 @@ class RegistrationsHandler:
 
     async def load(self, connection: Connection, events: Sequence[Event[Value]]) -> None:
         """Lock the programs and load those that are not in memory."""
-        await self._pools.load(connection, {UUID(key) for key in {event.key for event in events}})
-        answered = {event.data.round_id for event in events if isinstance(event.data, _WITH_ANSWERS)}
-        if answered:
-            await self._pools.rounds.load(connection, answered)
+        await self.load_all(connection, [(self, events)])
+
+    async def load_all(
+        self, connection: Connection, parts: Sequence[tuple[RegistrationsHandler, Sequence[Event[Value]]]]
+    ) -> None:
+        """`load` of several partitions' handlers."""
+        await load_pools(
+            connection,
+            [(handler._pools, {UUID(key) for key in {event.key for event in events}}) for handler, events in parts],
+        )
+        for handler, received in parts:
+            answered = {event.data.round_id for event in received if isinstance(event.data, _WITH_ANSWERS)}
+            if answered:
+                await handler._pools.rounds.load(connection, answered)
 
     def decide(self, event: Event[Value]) -> Sequence[Outgoing]:
         """Follow the route of the event's type. Raises Rejected for what makes no sense in its program."""
@@ -78,7 +88,11 @@ class RegistrationsHandler:
 
     async def flush(self, connection: Connection) -> None:
         """Store what changed."""
-        await self._pools.flush(connection)
+        await self.flush_all(connection, [self])
+
+    async def flush_all(self, connection: Connection, handlers: Sequence[RegistrationsHandler]) -> None:
+        """`flush` of several partitions' handlers."""
+        await flush_pools(connection, [handler._pools for handler in handlers])
 
     def settled(self, *, committed: bool) -> None:
         """Keep what was decided, or forget it."""
