@@ -18,6 +18,15 @@ FROM unnest($1::uuid[], $2::text[]) AS voided (notification_id, reason)
 WHERE notification.notification_id = voided.notification_id
   AND notification.status = 'waiting' AND notification.attempts = 0;
 
+-- name: save_withdrawals
+INSERT INTO withdrawal (participant_id, withdrawn_at)
+SELECT participant_id, withdrawn_at FROM unnest($1::uuid[], $2::timestamptz[]) AS told (participant_id, withdrawn_at)
+ORDER BY participant_id
+ON CONFLICT (participant_id) DO UPDATE SET withdrawn_at = greatest(withdrawal.withdrawn_at, excluded.withdrawn_at);
+
+-- name: forget_withdrawals
+DELETE FROM withdrawal WHERE participant_id = ANY($1::uuid[]);
+
 -- name: save_titles
 INSERT INTO program (program_id, title)
 SELECT program_id, title FROM unnest($1::uuid[], $2::text[]) AS told (program_id, title)

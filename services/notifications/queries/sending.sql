@@ -1,8 +1,8 @@
 -- The sender's three phases. "Now" ($1) is business time; leases and retries go by this database's own clock.
 
 -- name: find_hopeless
--- Mails that seem never to go: too old, every attempt made, their receiver erased, or unwanted. Each reason is looked up
--- by an index of its own, and nothing else is joined: this runs all the time, and mostly finds nothing.
+-- Mails that seem never to go: too old, every attempt made, their receiver erased or gone, or unwanted. Each reason is
+-- looked up by an index of its own, and nothing else is joined: this runs all the time, and mostly finds nothing.
 SELECT notification_id FROM notification
 WHERE status IN ('waiting', 'trying') AND expires_at <= $1
   AND (status = 'waiting' OR try_after <= statement_timestamp())
@@ -15,24 +15,29 @@ WHERE status IN ('waiting', 'trying') AND (status = 'waiting' OR try_after <= st
 UNION
 SELECT notification_id FROM notification JOIN preference USING (person_id)
 WHERE status IN ('waiting', 'trying') AND courtesy AND (status = 'waiting' OR try_after <= statement_timestamp())
+UNION
+SELECT notification_id FROM notification JOIN withdrawal ON participant_id = subject_id AND withdrawn_at >= due_at
+WHERE status IN ('waiting', 'trying') AND kind IN ('registered', 'waitlisted', 'choose_mentors')
+  AND (status = 'waiting' OR try_after <= statement_timestamp())
 LIMIT $3;
 
 -- name: close_hopeless
--- Of those found ($2) what is still so, now that it is locked: their receiver was erased or does not want them, they
--- are too old, or every attempt ended with the death of its process. One being tried is left to whoever tries it until
+-- Of those found ($2) what is still so, now that it is locked: their receiver was erased, left or does not want them,
+-- they are too old, or every attempt ended with the death of its process. One being tried is left to whoever tries it until
 -- the lease is over.
 WITH hopeless AS (
     SELECT notification_id,
-           CASE WHEN erased THEN 'erased' WHEN unwanted THEN 'unsubscribed' ELSE 'expired' END AS reason
+           CASE WHEN erased THEN 'erased' WHEN withdrawn THEN 'withdrawn' WHEN unwanted THEN 'unsubscribed'
+                ELSE 'expired' END AS reason
     FROM open_notification
     WHERE notification_id = ANY($2::uuid[])
       AND (status = 'waiting' OR try_after <= statement_timestamp())
-      AND (erased OR unwanted OR expires_at <= $1 OR (status = 'trying' AND attempts >= $3))
+      AND (erased OR withdrawn OR unwanted OR expires_at <= $1 OR (status = 'trying' AND attempts >= $3))
     ORDER BY notification_id
     FOR UPDATE SKIP LOCKED
 )
 UPDATE notification
-SET status = CASE WHEN reason = 'unsubscribed' THEN 'superseded' ELSE 'failed' END,
+SET status = CASE WHEN reason IN ('unsubscribed', 'withdrawn') THEN 'superseded' ELSE 'failed' END,
     status_reason = reason
 FROM hopeless
 WHERE notification.notification_id = hopeless.notification_id
@@ -52,7 +57,7 @@ WITH again AS (
     SELECT notification_id
     FROM open_notification
     WHERE due_at <= $1 AND expires_at > $1 AND try_after <= statement_timestamp()
-      AND attempts < $2 AND ready AND NOT erased AND NOT unwanted
+      AND attempts < $2 AND ready AND NOT erased AND NOT unwanted AND NOT withdrawn
       AND (attempts = 0 OR notification_id IN (SELECT notification_id FROM again))
     ORDER BY due_at, notification_id
     LIMIT $3
@@ -117,7 +122,7 @@ RETURNING notification.notification_id, program_id, person_id, organisation_id, 
 -- $1 is how long a mail is held, in seconds. Retries count as due although they wait for real time: driven time must not run ahead of mail that can still go.
 -- What cannot go for want of a person, a title or an earlier mail is next looked at when it expires.
 SELECT least(
-    (SELECT due_at FROM open_notification WHERE erased OR unwanted OR ready ORDER BY due_at LIMIT 1)
+    (SELECT due_at FROM open_notification WHERE erased OR withdrawn OR unwanted OR ready ORDER BY due_at LIMIT 1)
         + make_interval(secs => $1),
     (SELECT min(expires_at) FROM notification WHERE status IN ('waiting', 'trying'))
 );

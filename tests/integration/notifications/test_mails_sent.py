@@ -28,6 +28,7 @@ from mentorstream_events.matches import MatchChanged, MatchEnded, ParticipantWai
 from mentorstream_events.meetings import MeetingAttendeesChanged, MeetingCancelled, MeetingRescheduled, MeetingScheduled
 from mentorstream_events.notifications import NotificationFailed, NotificationSent
 from mentorstream_events.people import PersonErased
+from mentorstream_events.registrations import ParticipantWithdrawn
 
 if TYPE_CHECKING:
     from tests.support.shared_servers import Database
@@ -100,6 +101,39 @@ async def test_each_revision_goes_in_its_order_and_the_cancellation_last(
 
     for address in ("anna@example.org", "ben@example.org"):
         assert calendars(smtp_sink, address) == [("REQUEST", 0), ("REQUEST", 1), ("CANCEL", 2)]
+
+
+async def test_a_word_about_waiting_that_is_read_after_the_withdrawal_goes_to_nobody(
+    service: NotificationsService, smtp_sink: SmtpSink
+) -> None:
+    """`matches` may be read long after `registrations`."""
+    participant_id = uuid4()
+    waiting = ParticipantWaitlisted(
+        program_id=PROGRAM,
+        participant_id=participant_id,
+        person_id=ANNA,
+        organisation_id=ORGANISATION,
+        role="mentee",
+        waiting_since=T0,
+        reasons=(),
+    )
+    gone = ParticipantWithdrawn(program_id=PROGRAM, participant_id=participant_id, person_id=ANNA)
+    await service.send(program(), known(ANNA, "Anna"), known(BEN, "Ben"))
+    await service.send(event(gone, time=T0 + timedelta(hours=1)))
+    others = msgspec.structs.replace(waiting, participant_id=uuid4(), person_id=BEN)
+    await service.send(waiting, others)
+    await service.settle()
+    assert {mail.recipients for mail in smtp_sink.mails} == {("ben@example.org",)}
+    rows = await service.rows("SELECT status, status_reason FROM notification WHERE person_id = $1", ANNA)
+    assert [tuple(row) for row in rows] == [("superseded", "withdrawn")]
+    assert not await service.events(NotificationFailed)
+
+    # Who comes back waits anew.
+    back = event(msgspec.structs.replace(waiting, waiting_since=T0 + timedelta(hours=2)), time=T0 + timedelta(hours=2))
+    await service.move_clock(T0 + timedelta(hours=2))
+    await service.send(back)
+    await service.settle()
+    assert smtp_sink.mails[-1].recipients == ("anna@example.org",)
 
 
 async def test_who_joins_or_leaves_a_circle_is_told_and_invited_or_uninvited(

@@ -183,7 +183,11 @@ def test_who_leaves_before_the_welcome_went_gets_none() -> None:
 
     welcomed = decide(Book(), registered)
     assert welcomed.posted[0].mail.params == {"role": "both"}
-    assert kinds(decide(welcomed, withdrawn)) == [("registered", ANNA, "withdrawn")]
+    left = decide(welcomed, withdrawn)
+    assert kinds(left) == [("registered", ANNA, "withdrawn")]
+    assert (left.left, left.returned) == ({PARTICIPANT: NOW}, set())
+    back = decide(left, registered)
+    assert (back.left, back.returned) == ({}, {PARTICIPANT})
 
 
 def test_a_welcome_that_was_tried_is_left_alone() -> None:

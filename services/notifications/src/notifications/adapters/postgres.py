@@ -68,6 +68,10 @@ async def save_book(connection: Connection, book: Book) -> None:
     voided = sorted((notification_id(key), reason) for key, reason in book.voided.items())
     if voided:
         await connection.execute(QUERIES["void_notifications"], *columns_of(voided, 2))
+    if book.left:
+        await connection.execute(QUERIES["save_withdrawals"], list(book.left.keys()), list(book.left.values()))
+    if book.returned:
+        await connection.execute(QUERIES["forget_withdrawals"], sorted(book.returned))
     records = [
         (
             notification_id(mail.key),

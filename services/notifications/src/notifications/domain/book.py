@@ -6,7 +6,9 @@ the batch adds and changes. The rules:
 - a key that is in the book already is the same mail again, and nothing happens;
 - a newer calendar revision voids older ones that nobody tried to send; an older one than those seen is void itself;
 - a CANCEL goes only where a REQUEST was tried; otherwise both are void, for there is nothing to take back;
-- the newest word about waiting or choosing takes the place of those that did not go out.
+- the newest word about waiting or choosing takes the place of those that did not go out;
+- who left gets no word from before about joining, waiting or choosing. That they left is noted, too: such a word may be
+  read after that, and the sender drops it then.
 
 A mail that was tried is left alone, whatever became of it: the receiver may have it. So the newer one waits for it.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -70,6 +73,8 @@ class Book:
             self._subjects.setdefault(entry.subject_id, {})[entry.key] = entry
         self._posted: dict[str, Mail] = {}
         self._voided: dict[str, VoidReason] = {}
+        self.left: dict[UUID, datetime] = {}
+        self.returned: set[UUID] = set()
 
     def post(self, mails: Iterable[Mail]) -> None:
         """Add planned mails."""
@@ -88,6 +93,17 @@ class Book:
         for entry in list(self._subjects.get(subject_id, {}).values()):
             if entry.kind in wanted:
                 self._void(entry, reason)
+
+    def leave(self, participant_id: UUID, at: datetime) -> None:
+        """Somebody left a program, at that business time."""
+        self.void(participant_id, ("registered", "waitlisted", "choose_mentors"), "withdrawn")
+        self.left[participant_id] = at
+        self.returned.discard(participant_id)
+
+    def join(self, participant_id: UUID) -> None:
+        """Somebody joined a program, perhaps after they left it."""
+        self.returned.add(participant_id)
+        self.left.pop(participant_id, None)
 
     def about(self, subject_id: UUID, kind: Kind) -> list[Entry]:
         """The mails of one kind about a subject, in the order of their keys."""

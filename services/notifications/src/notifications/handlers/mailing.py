@@ -38,12 +38,13 @@ def on_participant_registered(event: Event[ParticipantRegistered], book: Book) -
     data = event.data
     role = "both" if len(set(data.roles)) > 1 else data.roles[0]
     recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=role)
+    book.join(data.participant_id)
     book.post([planning.welcome(_occasion(event, data.program_id), data.participant_id, recipient)])
 
 
 def on_participant_withdrawn(event: Event[ParticipantWithdrawn], book: Book) -> None:
     """No welcome, and no word about waiting or choosing, to who left before it went out."""
-    book.void(event.data.participant_id, ("registered", "waitlisted", "choose_mentors"), "withdrawn")
+    book.leave(event.data.participant_id, event.time)
 
 
 def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -> None:
