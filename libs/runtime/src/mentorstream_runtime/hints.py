@@ -2,7 +2,8 @@
 
 Nothing that runs depends on it. A restore takes it for certain that everything below was decided and that what came of
 it is on the topics, so an offset is committed only after both: the commit of its batch, and the acknowledgement of
-every event that was in the outbox then.
+every event that was in the outbox then. It never goes back: a database that was put back, and begins to work before it
+is restored, may not erase what the lost one has told.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _OUTBOX: Final = "SELECT min(position) AS first, max(position) AS last FROM outb
 
 
 class Hints:
-    """Of one process. `tell` whenever there is a moment, `tell_all` at the end of a membership."""
+    """Of one membership. `tell` whenever there is a moment, `tell_all` at its end."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -69,11 +70,11 @@ class Hints:
             # Bounded, because aiokafka tries again for as long as the broker is away.
             async with asyncio.timeout(_EVERY_SECONDS):
                 published = await self._published(untold)
-                offsets = {
-                    partition: offset
-                    for partition, offset in published.items()
-                    if partition in untold and partition in consumer.assignment()
-                }
+                ours = [each for each in published if each in untold and each in consumer.assignment()]
+                for partition in ours:
+                    if partition not in self._told:
+                        self._told[partition] = await consumer.committed(partition) or 0
+                offsets = {each: published[each] for each in ours if published[each] > self._told[each]}
                 if offsets:
                     points.reach("before_kafka_commit")
                     await consumer.commit(offsets)

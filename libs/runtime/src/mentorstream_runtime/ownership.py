@@ -80,6 +80,7 @@ class Ownership:
     def leave(self) -> None:
         """The membership of the group is over, and everything owned with it."""
         self.assign(())
+        self._hints = Hints(self._pool)  # others may tell meanwhile
         self.joined = False
 
     async def claim(self, consumer: AIOKafkaConsumer) -> None:

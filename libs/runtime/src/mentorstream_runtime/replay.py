@@ -18,7 +18,7 @@ from . import positions
 from .batch import Owned, Record, bury_record, handle_batch
 from .broker import read_cluster_id, read_committed, read_partitions, tail_reader
 from .database import Pool, transaction
-from .errors import Fenced, Halted, Rejected, is_infrastructure
+from .errors import Fenced, Halted, Rejected, is_contention, is_infrastructure
 
 if TYPE_CHECKING:
     from .ownership import HandlerFactory
@@ -78,7 +78,7 @@ async def reread_topics(
             raise
         except Exception as error:
             owned.forget()
-            if is_infrastructure(error):
+            if is_infrastructure(error) or is_contention(error):  # no fault of a record: the command is run again
                 raise
             if len(records) > 1:
                 return sum([await handle(owned, [record]) for record in records])
