@@ -4,7 +4,8 @@
 -- Locks every mail about the subjects in one order, so that the sender cannot start one while the batch decides.
 SELECT key, kind, person_id, organisation_id, subject_id, revision,
        attempts > 0 AS tried,
-       status IN ('waiting', 'trying') AS open
+       status IN ('waiting', 'trying') AS open,
+       params ->> 'why' AS why
 FROM notification
 WHERE subject_id = ANY($1::uuid[])
 ORDER BY notification_id

@@ -46,3 +46,15 @@ async def test_who_waits_is_told_why(service: NotificationsService, smtp_sink: S
             text = " ".join(str(part.get_payload(decode=True), "utf-8").split())  # type: ignore[union-attr,arg-type]
             assert [each for each in TOLD.values() if each in text] == [words], text
     assert [("next round" in str(each["Subject"])) for each in mails.values()].count(True) == 1
+
+
+async def test_whom_rounds_leave_over_gets_one_more_mail(service: NotificationsService, smtp_sink: SmtpSink) -> None:
+    await service.send(program(), known(UUID(int=10), "Ines", "ines@example.org"))
+    counts = []
+    for rules in (("next_round",), ("language", "better_used_elsewhere"), ("capacity",), ("awaits_circle",)):
+        await service.send(waits(0, rules))
+        await service.settle()
+        counts.append(len(smtp_sink.mails))
+    assert counts == [1, 2, 2, 2]
+    subjects = [str(mail.message["Subject"]) for mail in smtp_sink.mails]
+    assert ["next round" in each for each in subjects] == [True, False]

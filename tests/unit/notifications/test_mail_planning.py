@@ -63,6 +63,21 @@ def test_only_mentees_are_told_that_they_wait_once_for_each_waiting() -> None:
     assert [each.params["why"] for each in (first, again, later)] == ["next_round", "nobody_fits", "nobody_fits"]
 
 
+def test_a_round_that_leaves_somebody_over_is_told_where_that_is_news() -> None:
+    def news(first: str | None, rule: str) -> str | None:
+        word = planning.waiting(OCCASION, PARTICIPANT, MENTEES[0], NOW, {rule})
+        assert word is not None
+        found = planning.left_over(word, first)
+        return None if found is None else found.key.removeprefix(word.key)
+
+    rules = ("next_round", "capacity", "awaits_circle", "better_used_elsewhere")
+    again = ":left_over"
+    assert [news("next_round", rule) for rule in rules] == [None, again, again, again]
+    assert [news("nobody_fits", rule) for rule in rules] == [None, None, again, again]
+    assert [news(None, rule) for rule in rules] == [None, None, again, again]
+    assert [news("places_gone", rule) for rule in rules] == [None] * 4
+
+
 def test_choosing_is_asked_once_for_each_list() -> None:
     first, repeated, again, back = (
         planning.choose_mentors(OCCASION, PARTICIPANT, MENTEES[0], since, lists)

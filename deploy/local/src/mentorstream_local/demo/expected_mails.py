@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -36,6 +37,7 @@ from mentorstream_events.registrations import ParticipantRegistered, Participant
 from mentorstream_local.demo.facts import Facts
 
 _WORDS_OF_WAITING: Final = ("waitlisted", "choose_mentors")
+_OF_A_ROUND: Final = frozenset({"awaits_circle", "better_used_elsewhere"})
 _TOPICS: Final = ("registrations", "matches", "meetings", "feedback")
 
 
@@ -92,10 +94,11 @@ async def read_notifications(
 def expected_of(facts: Facts) -> dict[str, list[Told]]:
     """What must be told, by the id of the event that says so. Two events may ask for the same."""
     members: dict[UUID, Sequence[UUID]] = {}
+    first_words: dict[tuple[UUID, datetime], str] = {}
     expected: defaultdict[str, list[Told]] = defaultdict(list)
     for topic in _TOPICS:
         for event in facts.events[topic]:
-            expected[event.id] += _told(event, members)
+            expected[event.id] += _told(event, members, first_words)
             if isinstance(event.data, MatchConfirmed | MatchChanged):
                 members[event.data.match_id] = _people(event.data)
     return expected
@@ -120,7 +123,9 @@ def wrongly_told(facts: Facts, notifications: Sequence[Notification], *, resends
     return [*found, *_outcomes(facts, notifications, resends_allowed), *_unjustified(facts, notifications)]
 
 
-def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterator[Told]:
+def _told(
+    event: Event[Value], members: Mapping[UUID, Sequence[UUID]], first_words: dict[tuple[UUID, datetime], str]
+) -> Iterator[Told]:
     data = event.data
     match data:
         case ParticipantRegistered():
@@ -129,7 +134,7 @@ def _told(event: Event[Value], members: Mapping[UUID, Sequence[UUID]]) -> Iterat
             often = f"{data.waiting_since.isoformat()}:{data.lists}"
             yield Told("choose_mentors", data.person_id, data.participant_id, often)
         case ParticipantWaitlisted(role="mentee"):
-            yield Told("waitlisted", data.person_id, data.participant_id, data.waiting_since.isoformat())
+            yield Told("waitlisted", data.person_id, data.participant_id, _which_word(data, first_words))
         case MatchProposed():
             yield Told("proposal", data.mentor.person_id, data.match_id)
         case MatchConfirmed():
@@ -175,6 +180,15 @@ def _told_of_members(event_id: str, data: MatchChanged, before: set[UUID]) -> It
 
 def _chooses(data: ParticipantWaitlisted) -> bool:
     return any(reason.rule == "no_request" for reason in data.reasons)
+
+
+def _which_word(data: ParticipantWaitlisted, first_words: dict[tuple[UUID, datetime], str]) -> str:
+    """The first word of a waiting; or the second, to whom a round left over who had heard of no round's end."""
+    since, rules = data.waiting_since.isoformat(), {reason.rule for reason in data.reasons}
+    now = "promised" if "next_round" in rules else "left over" if rules & _OF_A_ROUND else "nobody fits"
+    first = first_words.setdefault((data.participant_id, data.waiting_since), now)
+    second = first != "left over" and now not in ("promised", first)
+    return f"{since}:left_over" if second else since
 
 
 def _people(data: MatchConfirmed | MatchChanged) -> list[UUID]:

@@ -28,7 +28,10 @@ VoidReason = Literal["newer_revision", "not_invited", "match_over", "withdrawn"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A mail as the book knows it. `tried`: a server may have it. `open`: neither sent nor given up."""
+    """A mail as the book knows it. `tried`: a server may have it. `open`: neither sent nor given up.
+
+    `why`: what a word about waiting says.
+    """
 
     key: str
     kind: Kind
@@ -38,6 +41,7 @@ class Entry:
     revision: int
     tried: bool
     open: bool
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class Book:
         if mail.key in subject:
             return
         ended = self._ending_of(mail.key) is not None
+        why = mail.params.get("why")
         entry = Entry(
             key=mail.key,
             kind=mail.kind,
@@ -134,6 +139,7 @@ class Book:
             revision=mail.revision,
             tried=ended,
             open=not ended,
+            why=why if isinstance(why, str) else None,
         )
         thread = [other for other in subject.values() if other.person_id == mail.person_id and other.kind in CALENDAR]
         subject[mail.key] = entry

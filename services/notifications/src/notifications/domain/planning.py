@@ -7,7 +7,7 @@ function here on purpose: they never cause a mail to the other side.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -27,6 +27,9 @@ _WHY_WAITING: Final = {
     "awaits_circle": "small_circle",
     "better_used_elsewhere": "places_gone",
 }
+_NOBODY_FITS: Final = "nobody_fits"
+# What only a round that is over can have left somebody with.
+_LEFT_OVER: Final = frozenset({"small_circle", "places_gone"})
 _PROPOSAL, _MATCH, _NO_COMMON_TIME, _MEMBERS_CHANGED, _MATCH_ENDED = 0, 1, 2, 2, 3
 _PROPOSAL_CLOSED = 1
 
@@ -82,7 +85,7 @@ def welcome(occasion: Occasion, participant_id: UUID, recipient: Recipient) -> M
 def waiting(
     occasion: Occasion, participant_id: UUID, recipient: Recipient, waiting_since: datetime, rules: Collection[str]
 ) -> Mail | None:
-    """To a mentee who has to wait, once for each waiting. A mentor without a mentee gets none.
+    """To a mentee who has to wait: the first word of each waiting. A mentor without a mentee gets none.
 
     `rules` are the reasons: of those that say more than that nobody fits, the mail tells the first.
     """
@@ -99,8 +102,21 @@ def waiting(
         revision=_WAITLISTED,
         due_at=occasion.time,
         expires_at=_kept(occasion),
-        params={"why": known[0] if known else "nobody_fits"},
+        params={"why": known[0] if known else _NOBODY_FITS},
     )
+
+
+def left_over(word: Mail, first: str | None) -> Mail | None:
+    """To whom a round left over, once for each waiting, however many rounds do; None where `word` says nothing new.
+
+    `first` is what the first word of this waiting said; None in one from before there was more than one thing to say.
+    The first word keeps its key whatever it said, so that one that went out is known as such for ever.
+    """
+    why = word.params["why"]
+    promised, over_before = first == "next_round", first in _LEFT_OVER
+    if why != "next_round" and (promised or (why in _LEFT_OVER and not over_before)):
+        return replace(word, key=f"{word.key}:left_over")
+    return None
 
 
 def choose_mentors(

@@ -48,7 +48,10 @@ def on_participant_withdrawn(event: Event[ParticipantWithdrawn], book: Book) -> 
 
 
 def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -> None:
-    """A mentee has to wait, or is to choose. What is new takes the place of an earlier word that did not go out."""
+    """A mentee has to wait, or is to choose. What is new takes the place of an earlier word that did not go out.
+
+    Who was told that a round comes, or that nobody fits, is told once more when a round leaves them over.
+    """
     data = event.data
     recipient = Recipient(person_id=data.person_id, organisation_id=data.organisation_id, role=data.role)
     occasion = _occasion(event, data.program_id)
@@ -58,8 +61,14 @@ def on_participant_waitlisted(event: Event[ParticipantWaitlisted], book: Book) -
         return
     rules = {reason.rule for reason in data.reasons}
     waiting = planning.waiting(occasion, data.participant_id, recipient, data.waiting_since, rules)
-    if waiting is not None:
+    if waiting is None:
+        return
+    first = next((each for each in book.about(data.participant_id, "waitlisted") if each.key == waiting.key), None)
+    again = None if first is None else planning.left_over(waiting, first.why)
+    if again is None:
         book.supersede(waiting, ("choose_mentors",))
+    else:
+        book.supersede(again, ("waitlisted", "choose_mentors"))
 
 
 def on_match_proposed(event: Event[MatchProposed], book: Book) -> None:
