@@ -7,7 +7,7 @@
 SELECT organisation_id FROM organisation WHERE organisation_id = ANY ($1::uuid[]) FOR NO KEY UPDATE
 
 -- name: lock_free_organisations
--- Of several, those that nobody else holds: one that is held for long is not to hold up the others.
+-- Those that nobody else holds: one that is held for long is not to hold up the others.
 SELECT organisation_id FROM organisation WHERE organisation_id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
 
 -- name: load_accepted

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import httpx
+import pytest
+from tests.support.records import eventually
 from uuid_utils.compat import uuid7
 
 from intake.adapters.postgres import AcceptedRequestsTimer, PostgresStore, PostgresTransaction
@@ -52,8 +55,8 @@ class _Store:
         self.blind = 1
 
     @asynccontextmanager
-    async def transaction(self, organisations: Any) -> AsyncIterator[Any]:
-        async with self.real.transaction(organisations) as transaction:
+    async def transaction(self, organisations: Any, *, wait: bool) -> AsyncIterator[Any]:
+        async with self.real.transaction(organisations, wait=wait) as transaction:
             if self.blind:
                 self.blind -= 1
                 transaction.__class__ = _Blind
@@ -72,7 +75,7 @@ async def test_an_id_accepted_meanwhile_makes_it_look_again(intake: Intake, acme
     document = event("participant.register", registration("e1"))
     answer = await acme.post(document)
     runtime = intake.process.runtime
-    acceptor = Acceptor(_Store(PostgresStore(runtime.pool, runtime, uuid7)), runtime.clock)
+    acceptor = Acceptor(_Store(PostgresStore(runtime.pool, runtime, uuid7)), runtime.clock, pool_size=4)
     organisation = Organisation(acme.organisation_id, "acme")
 
     (outcome,) = await acceptor.accept(organisation, [submission_of(event_of(document))])
@@ -87,7 +90,7 @@ async def test_requests_of_many_partners_are_stored_together_and_answered_each_f
     globex, initech = await intake.partner("globex"), await intake.partner("initech")
     await acme.configure(open_to=["globex"])
     runtime = intake.process.runtime
-    acceptor = Acceptor(PostgresStore(runtime.pool, runtime, uuid7), runtime.clock)
+    acceptor = Acceptor(PostgresStore(runtime.pool, runtime, uuid7), runtime.clock, pool_size=4)
 
     async def register(partner: PartnerClient, number: int) -> Outcome:
         data = registration(f"e{number}", program="acme/leadership")
@@ -123,6 +126,101 @@ async def test_a_partner_whose_lock_is_held_does_not_hold_up_others(intake: Inta
         assert not held.done()
     assert (await held)["type"] == "mentorstream.participant.register.v1"
     assert len(await intake.facts(ParticipantRegistered)) == 16
+
+
+async def test_partners_whose_locks_are_held_do_not_take_all_the_places(intake: Intake, acme: PartnerClient) -> None:
+    globex, initech, umbrella = [await intake.partner(name) for name in ("globex", "initech", "umbrella")]
+    await asyncio.gather(*(each.configure() for each in (globex, initech, umbrella)))
+    held = (acme, globex, initech)
+    holder = await asyncpg.connect(intake.settings.database_url.get_secret_value())
+    try:
+        async with holder.transaction():
+            ids = [each.organisation_id for each in held]
+            await holder.execute("SELECT FROM organisation WHERE organisation_id = ANY ($1) FOR UPDATE", ids)
+            asking = [asyncio.create_task(each.register("e1")) for each in held]
+
+            async def waiting() -> bool:
+                waits = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                return bool(await holder.fetchval(f"{waits} WHERE NOT granted AND datname = current_database()") == 2)
+
+            await eventually(waiting, what="two wait for locks")
+            await umbrella.register("e1")
+            assert not any(each.done() for each in asking)
+    finally:
+        await holder.close()
+    await asyncio.gather(*asking)
+    assert len(await intake.facts(ParticipantRegistered)) == 4
+
+
+class _Failing:
+    """The real store, in which whatever one organisation takes part in fails. Remembers how many went together."""
+
+    def __init__(self, real: Any, culprit: str, statement: str) -> None:
+        self.real = real
+        self.culprit = culprit
+        self.statement = statement
+        self.sizes: list[int] = []
+
+    @asynccontextmanager
+    async def transaction(self, organisations: Any, *, wait: bool) -> AsyncIterator[Any]:
+        self.sizes.append(len(organisations))
+        async with self.real.transaction(organisations, wait=wait) as transaction:
+            if self.culprit in {each.name for each in organisations}:
+                await transaction._connection.execute(self.statement)
+            yield transaction
+
+    def wake(self) -> None:
+        self.real.wake()
+
+
+@pytest.mark.parametrize(
+    ("statement", "error", "sizes"),
+    [
+        ("SELECT 1 / 0", asyncpg.DivisionByZeroError, [1, 1, 6, 3, 1, 2, 3]),
+        ("SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)", asyncpg.QueryCanceledError, [1, 1, 6] + [1] * 6),
+    ],
+)
+async def test_what_one_partner_causes_is_no_other_partners_fault(
+    intake: Intake, statement: str, error: type[Exception], sizes: list[int]
+) -> None:
+    organisations = [
+        Organisation((await intake.partner(f"partner-{number}")).organisation_id, f"partner-{number}")
+        for number in range(8)
+    ]
+    runtime = intake.process.runtime
+    # The first two begin at once, on their own; the others go together.
+    store = _Failing(PostgresStore(runtime.pool, runtime, uuid7), "partner-2", statement)
+    acceptor = Acceptor(store, runtime.clock, pool_size=4)
+    submission = submission_of(event_of(event("participant.register", registration("e1"))))
+
+    outcomes = await asyncio.gather(
+        *(acceptor.accept(each, [submission]) for each in organisations), return_exceptions=True
+    )
+
+    assert store.sizes == sizes
+    assert isinstance(outcomes[2], error)
+    # Nobody has a program, so a refusal is what each is due.
+    others = [each for index, each in enumerate(outcomes) if index != 2]
+    assert all(isinstance(each, list | tuple) and isinstance(each[0], Refused) for each in others)
+
+
+async def test_a_database_that_is_away_fails_a_group_once(intake: Intake) -> None:
+    organisations = [
+        Organisation((await intake.partner(f"partner-{number}")).organisation_id, f"partner-{number}")
+        for number in range(8)
+    ]
+    runtime = intake.process.runtime
+    ended = "SELECT pg_terminate_backend(pg_backend_pid())"
+    store = _Failing(PostgresStore(runtime.pool, runtime, uuid7), "partner-2", ended)
+    acceptor = Acceptor(store, runtime.clock, pool_size=4)
+    submission = submission_of(event_of(event("participant.register", registration("e1"))))
+
+    outcomes = await asyncio.gather(
+        *(acceptor.accept(each, [submission]) for each in organisations), return_exceptions=True
+    )
+
+    assert store.sizes == [1, 1, 6]
+    assert [isinstance(each, Exception) for each in outcomes] == [False] * 2 + [True] * 6
 
 
 async def test_ids_are_forgotten_after_their_time(intake: Intake, acme: PartnerClient) -> None:

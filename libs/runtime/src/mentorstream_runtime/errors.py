@@ -7,7 +7,7 @@ the code, and ends as a dead letter if the record fails alone.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Final
 
 import asyncpg
@@ -31,6 +31,8 @@ INFRASTRUCTURE_SQLSTATES: Final[dict[str, str]] = {
     "58": "system error: I/O",
     "XX": "internal error: damaged data, a fault of the server",
 }
+# Of these, what a single heavy or damaged part of a transaction may bring about while the server is there.
+OF_ONE_SQLSTATES: Final[frozenset[str]] = frozenset({"25P03", "25P04", "53200", "53400", "57014", "58", "XX"})
 # Who else was at it, not what was written: no record is to blame, however often it comes back.
 CONTENTION_SQLSTATES: Final[dict[str, str]] = {
     "0A000": "a prepared statement outlived a migration",
@@ -97,7 +99,7 @@ class Halted(RuntimeError):
         self.runbook = runbook
 
 
-def _listed(error: BaseException, table: dict[str, str]) -> bool:
+def _listed(error: BaseException, table: Container[str]) -> bool:
     state = getattr(error, "sqlstate", None) if isinstance(error, asyncpg.PostgresError) else None
     return state is not None and (state in table or state[:2] in table)
 
@@ -109,6 +111,11 @@ def is_infrastructure(error: BaseException) -> bool:
     if isinstance(error, kafka.KafkaError) and bool(error.retriable):
         return True
     return isinstance(error, INFRASTRUCTURE_ERRORS) and not isinstance(error, _NOT_INFRASTRUCTURE)
+
+
+def may_be_of_one(error: BaseException) -> bool:
+    """Whether it is the infrastructure's, but may be due to one of several that share a transaction."""
+    return _listed(error, OF_ONE_SQLSTATES)
 
 
 def is_conflict(error: BaseException) -> bool:

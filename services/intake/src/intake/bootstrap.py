@@ -28,7 +28,7 @@ def build(runtime: Runtime[IntakeSettings]) -> Parts:
     sealer = Sealer([key.get_secret_value() for key in settings.encryption_keys])
     services = Services(
         authenticator=Authenticator(PostgresCredentials(runtime.api_pool), sealer),
-        acceptor=Acceptor(store, runtime.clock),
+        acceptor=Acceptor(store, runtime.clock, pool_size=settings.worker_pool_size),
         eraser=Eraser(store, runtime.clock),
         reads=PostgresReads(runtime.api_pool),
     )

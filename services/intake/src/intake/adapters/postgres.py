@@ -48,10 +48,12 @@ class PostgresStore:
         self._mint = mint
 
     @contextlib.asynccontextmanager
-    async def transaction(self, organisations: Sequence[Organisation]) -> AsyncIterator[PostgresTransaction]:
-        """A transaction under the organisations' locks. Of several, those that others hold are left out."""
+    async def transaction(
+        self, organisations: Sequence[Organisation], *, wait: bool
+    ) -> AsyncIterator[PostgresTransaction]:
+        """A transaction under the organisations' locks. `wait`: of one only; else those held are left out."""
         wanted = {each.organisation_id: each for each in organisations}
-        query = QUERIES["lock_organisation" if len(wanted) == 1 else "lock_free_organisations"]
+        query = QUERIES["lock_organisation" if wait else "lock_free_organisations"]
         async with transaction(self._pool) as connection:
             rows = await connection.fetch(query, list(wanted))
             locked = [wanted[row["organisation_id"]] for row in rows]
@@ -108,28 +110,34 @@ class PostgresTransaction:
             else []
         )
         people_of, participants_of = _by_organisation(people), _by_organisation(participants)
-        return {
-            each.organisation_id: Book(
+        ids = {(each.owner, each.reference): each.program_id for each in programs.values()}
+        vocabulary_in = {row["program_id"]: vocabulary_of(row) for row in vocabularies}
+        books: dict[UUID, Book] = {}
+        for each in self.organisations:
+            key = each.organisation_id
+            if key not in needs:
+                continue
+            places = participants_of.get(key, ())
+            own = {row["program_id"] for row in places} | {ids[name] for name in needs[key].programs if name in ids}
+            books[key] = Book(
                 each,
-                people=map(person_of, people_of.get(each.organisation_id, ())),
-                participants=map(participant_of, participants_of.get(each.organisation_id, ())),
-                programs=programs,
-                vocabularies=map(vocabulary_of, vocabularies),
+                people=map(person_of, people_of.get(key, ())),
+                participants=map(participant_of, places),
+                programs=[programs[program_id] for program_id in own],
+                vocabularies=[vocabulary_in[program_id] for program_id in own if program_id in vocabulary_in],
                 mint=self._mint,
             )
-            for each in self.organisations
-            if each.organisation_id in needs
-        }
+        return books
 
-    async def _locked_programs(self, ids: set[UUID], needs: Mapping[UUID, Needs]) -> Sequence[Program]:
+    async def _locked_programs(self, ids: set[UUID], needs: Mapping[UUID, Needs]) -> Mapping[UUID, Program]:
         named = sorted({each for need in needs.values() for each in need.programs})
         if not ids and not named:
-            return []
+            return {}
         rows = await self._connection.fetch(QUERIES["lock_programs"], list(ids), *columns_of(list(named), 2))
         admitted: dict[UUID, set[UUID]] = {row["program_id"]: set() for row in rows}
         for row in await self._connection.fetch(QUERIES["load_admitted"], list(admitted)):
             admitted[row["program_id"]].add(row["organisation_id"])
-        return [program_of(row, frozenset(admitted[row["program_id"]])) for row in rows]
+        return {row["program_id"]: program_of(row, frozenset(admitted[row["program_id"]])) for row in rows}
 
     async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow]) -> None:
         """Write what changed in the books, one statement for each table, and which requests were accepted."""

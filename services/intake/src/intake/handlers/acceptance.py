@@ -8,7 +8,8 @@ on their own, in the order in which they came, and a fault is only theirs who ca
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -29,7 +30,7 @@ from mentorstream_events.partner import (
     WithdrawParticipant,
 )
 from mentorstream_runtime.clock import Clock
-from mentorstream_runtime.errors import is_conflict, is_infrastructure
+from mentorstream_runtime.errors import is_conflict, is_contention, is_infrastructure, may_be_of_one
 from mentorstream_runtime.outbox import Cause, Outgoing, emit
 
 from ..domain.book import Book, Organisation
@@ -44,7 +45,8 @@ log = structlog.get_logger(__name__)
 
 GROUP_LIMIT: Final = 500
 _ATTEMPTS: Final = 4
-# One is decided while the database answers the other. More would only make smaller groups.
+# One is decided while the database answers the other. More would only make smaller groups. Who waits for a lock that
+# others hold is not among them.
 _AT_ONCE: Final = 2
 # They change what others' requests are decided by: no other organisation's go with them.
 _ALONE: Final = (ConfigureProgram, ConfigureVocabulary)
@@ -69,15 +71,25 @@ class _Waiting:
     alone: bool
 
 
-class Acceptor:
-    """Takes requests of any organisation and says what became of each, in the order given."""
+_Group = Mapping[UUID, Sequence[_Waiting]]  # by organisation
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+
+class Acceptor:
+    """Takes requests of any organisation and says what became of each, in the order given.
+
+    `pool_size` is how many connections the store has; acceptance leaves one of them to others where there are three.
+    """
+
+    def __init__(self, store: Store, clock: Clock, *, pool_size: int) -> None:
         self._store = store
         self._clock = clock
+        self._connections = max(2, pool_size - 1)
         self._waiting: list[_Waiting] = []
+        # Each of one organisation whose locks others held, and how often these were waited for. It stays busy.
+        self._aside: deque[tuple[Sequence[_Waiting], int]] = deque()
         self._busy: set[UUID] = set()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._at_locks: set[asyncio.Task[None]] = set()
 
     async def accept(self, organisation: Organisation, submissions: Sequence[Submission]) -> Sequence[Outcome]:
         """All outcomes are committed when this returns. Raises what the database raises when it is away."""
@@ -90,13 +102,23 @@ class Acceptor:
         return await entry.outcomes
 
     def _begin(self) -> None:
-        while len(self._under_way) < _AT_ONCE and (group := self._next_group()):
+        # Who waits for locks takes all connections but one: whoever needs none of these locks goes on.
+        while self._aside and len(self._at_locks) < self._connections - 1 and self._connected():
+            entries, turn = self._aside.popleft()
+            self._start(self._at_locks, self._work({entries[0].organisation.organisation_id: entries}, turn))
+        while len(self._under_way) < _AT_ONCE and self._connected() and (group := self._next_group()):
             self._busy |= group.keys()
-            task = asyncio.create_task(self._work(group))
-            self._under_way.add(task)
-            task.add_done_callback(self._ended)
+            self._start(self._under_way, self._work(group, 0))
 
-    def _next_group(self) -> dict[UUID, list[_Waiting]]:
+    def _connected(self) -> bool:
+        return len(self._under_way) + len(self._at_locks) < self._connections
+
+    def _start(self, tasks: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _next_group(self) -> _Group:
         """By organisation, whoever came first and as many of those behind them as may go with them."""
         group: dict[UUID, list[_Waiting]] = {}
         later: list[_Waiting] = []
@@ -121,66 +143,86 @@ class Acceptor:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
+        self._at_locks.discard(task)
         self._begin()
 
-    async def _work(self, group: dict[UUID, list[_Waiting]]) -> None:
+    async def _work(self, group: _Group, turn: int) -> None:
+        """Store a group. In turn 0 nobody waits for an organisation's lock, in those after it one organisation does."""
+        held: _Group = {}
         try:
-            if len(group) == 1:
-                for entries in group.values():
-                    await self._store_entries(entries)
-            else:
-                await self._store_together(group)
+            held = await self._store_group(group, turn)
         finally:
-            self._busy -= group.keys()
+            self._busy -= group.keys() - held.keys()
+        self._aside += [(entries, turn + 1) for entries in held.values()]
 
-    async def _store_together(self, group: dict[UUID, list[_Waiting]]) -> None:
-        """Store requests of several organisations, once. Those that this did not store are taken up again, alone."""
-        stored: Mapping[UUID, Sequence[Outcome]] = {}
+    async def _store_group(self, group: _Group, turn: int) -> _Group:
+        """Returns those whose locks others hold."""
+        if len(group) == 1:
+            ((key, own),) = group.items()
+            left = await self._store_entries(own, turn)
+            return {key: left} if left else {}
+        entries = [entry for own in group.values() for entry in own]
         try:
-            stored = await self._store_once([entry for entries in group.values() for entry in entries])
+            stored = await self._store_once(entries, wait=False)
         except Exception as error:
+            log.info("stored_in_parts", organisations=len(group), error=repr(error))
+            if is_contention(error) or may_be_of_one(error):
+                # It may have taken long, and would in each half again.
+                for entry in entries:
+                    entry.alone = True
+                self._waiting[:0] = entries
+                return {}
             if is_infrastructure(error):
-                _fail([entry for entries in group.values() for entry in entries], error)
-                return
-            log.info("stored_one_by_one", organisations=len(group), error=repr(error))
+                _fail(entries, error)
+                return {}
+            keys = list(group)
+            half = len(keys) // 2
+            first = await self._store_group({key: group[key] for key in keys[:half]}, turn)
+            return {**first, **await self._store_group({key: group[key] for key in keys[half:]}, turn)}
         for key, outcomes in stored.items():
             _tell(group[key], outcomes)
-        left = [entry for key, entries in group.items() if key not in stored for entry in entries]
-        for entry in left:
-            entry.alone = True
-        self._waiting[:0] = left
+        return {key: own for key, own in group.items() if key not in stored}
 
-    async def _store_entries(self, entries: Sequence[_Waiting]) -> None:
-        """Store requests of one organisation."""
+    async def _store_entries(self, entries: Sequence[_Waiting], turn: int) -> Sequence[_Waiting]:
+        """Store requests of one organisation. Returns those that others' locks stood in the way of."""
         try:
-            outcomes = await self._store_with_retries(entries)
+            outcomes = await self._store_with_retries(entries, wait=turn > 0)
         except Exception as error:
-            if len(entries) > 1 and not is_infrastructure(error):
+            if is_contention(error) and turn < _ATTEMPTS:
+                log.info("set_aside", organisation=entries[0].organisation.name, turn=turn, error=repr(error))
+                return entries
+            if len(entries) > 1 and not is_infrastructure(error) and not is_contention(error):
                 # One of them may be what fails: the others shall not suffer for it.
+                left: list[_Waiting] = []
                 for each in entries:
-                    await self._store_entries([each])
-                return
+                    left += [each] if left else await self._store_entries([each], turn)
+                return left
             _fail(entries, error)
-            return
+            return []
+        if outcomes is None:
+            return entries
         _tell(entries, outcomes)
+        return []
 
-    async def _store_with_retries(self, entries: Sequence[_Waiting]) -> Sequence[Outcome]:
+    async def _store_with_retries(self, entries: Sequence[_Waiting], *, wait: bool) -> Sequence[Outcome] | None:
         organisation = entries[0].organisation
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return (await self._store_once(entries))[organisation.organisation_id]
+                return (await self._store_once(entries, wait=wait)).get(organisation.organisation_id)
             except Exception as error:
-                # Another process accepted the same id, or locks met: look again and decide again.
-                if attempt == _ATTEMPTS or not is_conflict(error):
+                # Another process accepted the same id: look again and decide again. Locks are waited for in turns.
+                if attempt == _ATTEMPTS or not is_conflict(error) or is_contention(error):
                     raise
                 log.info("decided_again", organisation=organisation.name, attempt=attempt, error=repr(error))
         raise AssertionError("unreachable")
 
-    async def _store_once(self, entries: Sequence[_Waiting]) -> Mapping[UUID, Sequence[Outcome]]:
+    async def _store_once(self, entries: Sequence[_Waiting], *, wait: bool) -> Mapping[UUID, Sequence[Outcome]]:
         """Outcomes by organisation, of those whose locks were had."""
         now = await self._clock.now()
         asking = {each.organisation.organisation_id: each.organisation for each in entries}
-        async with self._store.transaction(list(asking.values())) as transaction:
+        async with self._store.transaction(list(asking.values()), wait=wait) as transaction:
+            if not transaction.organisations:
+                return {}
             asked: dict[UUID, list[Submission]] = {each.organisation_id: [] for each in transaction.organisations}
             for entry in entries:
                 if entry.organisation.organisation_id in asked:
@@ -225,9 +267,11 @@ async def decide_and_store(
     outcomes: dict[UUID, Sequence[Outcome]] = {}
     accepted: list[AcceptedRow] = []
     events: list[Outgoing] = []
+    before: dict[UUID, dict[tuple[str, str], Earlier]] = {key: {} for key in asked}
+    for (key, source, identifier), known in earlier.items():
+        before[key][source, identifier] = known
     for key, submissions in asked.items():
-        before = {name[1:]: each for name, each in earlier.items() if name[0] == key}
-        decided = _Decided(key, before, now, others)
+        decided = _Decided(key, before[key], now, others)
         outcomes[key] = [decided.outcome(books.get(key), each) for each in submissions]
         accepted += decided.accepted
         events += decided.events

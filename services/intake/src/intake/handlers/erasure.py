@@ -21,7 +21,7 @@ class Eraser:
     async def erase(self, organisation: Organisation, reference: str, traceparent: str | None) -> str:
         """The id of the person who was erased. Raises Refused("unknown") when nobody is known by this reference."""
         now = await self._clock.now()
-        async with self._store.transaction([organisation]) as transaction:
+        async with self._store.transaction([organisation], wait=True) as transaction:
             # What is below them is needed: their reports get another manager.
             one = frozenset({reference})
             needs = {organisation.organisation_id: Needs(references=one, line_references=one)}

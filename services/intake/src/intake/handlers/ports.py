@@ -86,11 +86,10 @@ class Transaction(Protocol):
 class Store(Protocol):
     """Opens transactions. `wake` after a commit lets the outbox be published at once."""
 
-    def transaction(self, organisations: Sequence[Organisation]) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction under the organisations' locks.
-
-        One organisation's lock is waited for. Of several, those that others hold are left out.
-        """
+    def transaction(
+        self, organisations: Sequence[Organisation], *, wait: bool
+    ) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction under the organisations' locks. `wait`: of one only; else those held are left out."""
         ...
 
     def wake(self) -> None:
