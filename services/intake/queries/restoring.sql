@@ -60,7 +60,7 @@ ON CONFLICT (participant_id) DO UPDATE SET
     roles = excluded.roles, details = excluded.details, blocks = excluded.blocks, active = true
 
 -- name: take_over_withdrawal
-UPDATE participant SET active = false, blocks = '{}' WHERE participant_id = $1
+UPDATE participant SET active = false, blocks = '{}', details = details - 'audit_groups' WHERE participant_id = $1
 
 -- name: take_over_manager
 UPDATE person SET manager_id = $2

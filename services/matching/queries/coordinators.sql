@@ -60,6 +60,9 @@ ORDER BY match_id LIMIT $4;
 SELECT * FROM match WHERE program_id = $1 AND (match_id = $2 OR circle_id = $2)
 ORDER BY match_id = $2 DESC, status = 'ended', match_id LIMIT 1;
 
+-- name: coordinated_circle
+SELECT match_id FROM match WHERE program_id = $1 AND circle_id = $2 AND status <> 'ended' ORDER BY match_id;
+
 -- name: seen_participants
 SELECT participant_id FROM participant
 WHERE program_id = $1 AND participant_id = ANY($2::uuid[]) AND details IS NOT NULL;

@@ -189,6 +189,17 @@ async def test_who_left_comes_back_under_the_same_id(intake: Intake, acme: Partn
     assert left.reason == "withdrawn"
 
 
+async def test_what_was_declared_for_audits_goes_with_who_leaves(intake: Intake, acme: PartnerClient) -> None:
+    groups = [{"attribute": "shift", "group": "night"}]
+    await acme.register("e1", participant=details("mentee", audit_groups=groups))
+    (row,) = await intake.fetch("SELECT details::text AS details FROM participant")
+    assert "night" in row["details"]
+    await acme.tell("participant.withdraw", {"program": "leadership", "person": "e1"})
+    (row,) = await intake.fetch("SELECT details::text AS details FROM participant")
+    assert "audit_groups" not in row["details"]
+    assert "languages" in row["details"]
+
+
 async def test_a_new_zone_reaches_every_program_and_a_new_name_only_people(intake: Intake, acme: PartnerClient) -> None:
     await acme.configure("second")
     await acme.register("e1")

@@ -17,7 +17,7 @@ from mentorstream_events.people import PersonErased, PersonKnown
 from mentorstream_events.registrations import ParticipantRegistered
 from mentorstream_runtime.process import Process
 
-from .conftest import ENCRYPTION_KEY, Intake, PartnerClient, person
+from .conftest import ENCRYPTION_KEY, Intake, PartnerClient, details, person
 
 if TYPE_CHECKING:
     from tests.support.shared_servers import Database
@@ -61,7 +61,8 @@ async def test_what_partners_sent_since_is_known_and_the_erased_stay_erased(
         acme, other = await intake.partner("acme"), await intake.partner("other")
         await acme.configure()
         await acme.register("stays", manager="chief")
-        await acme.register("leaves")
+        groups = [{"attribute": "shift", "group": "night"}]  # go when they leave, also in what is restored
+        await acme.register("leaves", participant=details("mentee", audit_groups=groups))
         await acme.register("goes")
         await intake.events("registrations")
     async with set_back(servers, database), running() as intake:

@@ -88,9 +88,39 @@ async def test_groups_are_compared_by_what_is_known_and_what_was_declared(two_sh
     for outcome in ("running", "round"):
         known = (await owner.get(f"{AUDITS}/fairness", group_by="language", outcome=outcome)).json()
         assert [(each["group"], each["match_rate"]) for each in known["groups"]] == [("en", 1.0), ("it", 0.0)]
-    what_if = {"policy": {"share_language": False}, "scope": "all", "group_by": "audit:shift"}
-    found = (await owner.post(f"/v1/programs/{PROGRAM}/what-if", what_if)).json()
-    assert [(each["group"], each["gained"]) for each in found["groups"]] == [("day", 10), ("night", 5)]
+
+
+async def test_hidden_groups_that_were_declared_are_not_named_nor_counted(two_shifts: MatchingService) -> None:
+    await two_shifts.send(*(of(mentee(f"late {n}"), shift=f"shift of {n}") for n in range(3)))
+    owner = await caller(two_shifts, ALPHA, "viewer")
+    answer = await owner.get(f"{AUDITS}/fairness", group_by="audit:shift")
+    assert "shift of" not in answer.text
+    shown, others = answer.json()["groups"]
+    assert (shown["group"], shown["size"], shown["match_rate"]) == ("night", 20, 0.75)
+    assert (others["group"], others["size"], others["match_rate"]) == ("others", 23, None)
+
+
+async def test_too_few_who_declared_are_not_audited(service: MatchingService) -> None:
+    people = [of(mentee(f"mentee {n}"), shift="night", age=f"{n % 2}") for n in range(9)]
+    also = of(mentor("omar", capacity=9), shift="day", age="0")
+    await service.send(configured(), also, *people)
+    owner = await caller(service, ALPHA, "viewer")
+    told = [await owner.get(f"{AUDITS}/fairness", group_by=f"audit:{name}") for name in ("shift", "age")]
+    await service.send(of(mentee("mentee 9"), shift="night", age="1"))
+    told.append(await owner.get(f"{AUDITS}/fairness", group_by="audit:shift"))
+    assert [each.status_code for each in told] == [409, 409, 409]
+    assert len({each.json()["detail"] for each in told}) == 1  # which of both it is remains untold
+    assert (await owner.get(f"{AUDITS}/fairness", group_by="audit:age")).status_code == 200
+
+
+async def test_what_was_declared_is_no_grouping_of_a_what_if(two_shifts: MatchingService) -> None:
+    owner = await caller(two_shifts, ALPHA, "viewer")
+    for name in ("audit:shift", "audit:faith", "shift"):  # whether there is such an attribute makes no difference
+        answer = await owner.post(f"/v1/programs/{PROGRAM}/what-if", {"scope": "all", "group_by": name})
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error["pointer"] == "/group_by"
+        assert "what was declared for audits serves the audits only" in error["detail"]
 
 
 async def test_misstating_is_simulated(two_shifts: MatchingService) -> None:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 import asyncpg
 import msgspec
 import pytest
-from tests.integration.matching.running import PROGRAM, START, configured, mentee, mentor, participant_id, person_id
+from tests.integration.matching.callers import caller
+from tests.integration.matching.running import (
+    ALPHA,
+    GAMMA,
+    PROGRAM,
+    START,
+    configured,
+    mentee,
+    mentor,
+    participant_id,
+    person_id,
+)
 
 from mentorstream_events import derived_id
 from mentorstream_events.matches import (
@@ -18,7 +29,13 @@ from mentorstream_events.matches import (
     MatchProposed,
     ParticipantWaitlisted,
 )
-from mentorstream_events.registrations import EndMatch, ParticipantRegistered, ParticipantWithdrawn, RunRound
+from mentorstream_events.registrations import (
+    EndMatch,
+    ParticipantRegistered,
+    ParticipantWithdrawn,
+    RematchRequested,
+    RunRound,
+)
 from mentorstream_events.values import Terms
 
 if TYPE_CHECKING:
@@ -104,6 +121,31 @@ async def test_a_circle_begins_in_a_round_changes_and_ends_as_one_match(service:
     assert len(await service.events(EndMatch, "registrations")) == 1
     [ended] = await service.events(MatchEnded)
     assert (ended.match_id, ended.reason, len(ended.mentee_person_ids)) == (confirmed.match_id, "term_over", 3)
+
+
+async def test_a_circle_is_left_by_one_mentee_however_often_that_is_asked(service: MatchingService) -> None:
+    await circle(service)
+    [confirmed] = await service.events(MatchConfirmed)
+    rows = await service.rows("SELECT match_id FROM match ORDER BY match_id")
+    members = [str(row["match_id"]) for row in rows]
+    owner, other = await caller(service, ALPHA), await caller(service, GAMMA)
+    path = f"/v1/programs/{PROGRAM}/matches/{confirmed.match_id}/rematch"
+    refused = await owner.post(path)
+    assert (refused.status_code, refused.json()["title"]) == (409, "This is the id of a circle")
+    assert [each in refused.json()["detail"] for each in members] == [True, True, True]
+    assert (await other.post(path)).status_code == 404
+    path = f"/v1/programs/{PROGRAM}/matches/{members[0]}/rematch"
+    first, again = await owner.post(path), await owner.post(path)
+    assert (first.status_code, first.json()["repeated"]) == (202, False)
+    assert again.status_code in (202, 409)  # asked before, or ended by now
+    await service.settle()
+    assert (await owner.post(path)).status_code == 409
+    [wish] = await service.events(RematchRequested, "registrations")
+    assert str(wish.match_id) == members[0]
+    [changed] = await service.events(MatchChanged)
+    assert len(names(changed)) == 2
+    refused = await owner.post(f"/v1/programs/{PROGRAM}/matches/{confirmed.match_id}/rematch")
+    assert [each in refused.json()["detail"] for each in members] == [False, True, True]
 
 
 async def test_the_mentor_of_a_circle_answers_once_for_all(service: MatchingService) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from tests.integration.matching.callers import caller
-from tests.integration.matching.running import ALPHA, PROGRAM, MatchingService, configured, mentee, mentor
+from tests.integration.matching.running import ALPHA, BETA, PROGRAM, MatchingService, configured, mentee, mentor
+
+from mentorstream_events.values import AuditGroup
 
 WHAT_IF = f"/v1/programs/{PROGRAM}/what-if"
 NO_WEIGHTS = dict.fromkeys(
@@ -52,3 +55,22 @@ async def test_the_page_takes_only_numbers_for_weights(owned: MatchingService) -
         answer = await owned.client.get(f"/coordinate/programs/{PROGRAM}/what-if", params={"skills": weight})
         assert answer.status_code == 200, weight
         assert 'value="40"' in answer.text
+
+
+async def test_the_page_offers_nothing_that_was_declared(owned: MatchingService) -> None:
+    people = [mentee(f"mentee {number}") for number in range(12)]
+    shift = (AuditGroup(attribute="shift", group="night"),)
+    await owned.send(*(msgspec.structs.replace(each, audit_groups=shift) for each in people))
+    path = f"/coordinate/programs/{PROGRAM}/what-if"
+    for organisation, status in ((BETA, 403), (ALPHA, 200)):
+        somebody = await caller(owned, organisation, "viewer")
+        page = await owned.client.get("/coordinate")
+        token = page.text.partition('name="token" value="')[2].partition('"')[0]
+        await owned.client.post("/coordinate/login", data={"token": token, "key": somebody.key})
+        form = await owned.client.get(path)
+        assert form.status_code == status
+        assert "shift" not in form.text
+        if organisation == ALPHA:
+            asked = await owned.client.get(path, params={"asked": "yes", "by": "audit:shift"})
+            assert (asked.status_code, "serves the audits only" in asked.text) == (422, True)
+        owned.client.cookies.clear()

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from tests.unit.matching.builders import ALPHA, BETA, Story, ident, mentee, mentor, participant, pool_of, skills
 
 from matching.domain import auditing
+from matching.domain.auditing import OTHERS
+from matching.domain.engine import audit
 from matching.domain.grouping import KNOWN, NOT_TOLD, Declared, groups_of
 from matching.domain.pool import Pool
 from matching.domain.values import Role
-from matching.domain.what_if import compare
 from mentorstream_events.values import WeeklyHours
 
 MORNING, EVENING = (
@@ -55,14 +56,49 @@ def test_groups_that_fare_otherwise_are_told_with_how_uncertain_that_is() -> Non
 def test_what_was_declared_is_shown_only_where_it_tells_nothing_of_single_people() -> None:
     pool = unequal()
     found = auditing.fairness(pool, "round", declared(pool))
-    assert {each.group: each.size for each in found.groups} == {NOT_TOLD: 2, "works health": 19, "works retail": 19}
-    assert {each.match_rate for each in found.groups} == {None}  # all of one group are matched
+    # All of one group are matched and two told nothing, so all are hidden, and nothing is said of any of them.
+    assert [(each.group, each.size, each.match_rate) for each in found.groups] == [(OTHERS, 40, None)]
     swapped = {each: f"works {number % 2}" for number, each in enumerate(sorted(declared(pool).group_of))}
     pool = pool_of(*(each for each in pool.participants.values() if each.participant_id in swapped or each.is_mentor))
     even, odd = auditing.fairness(pool, "round", Declared("shift", swapped)).groups
     assert (even.size, odd.size) == (19, 19)
     assert even.match_rate == pytest.approx(0.75, abs=0.03)
     assert odd.match_rate == pytest.approx(0.75, abs=0.03)
+
+
+def test_hidden_groups_that_were_declared_are_one_without_a_name() -> None:
+    pool = unequal()
+    people = sorted(declared(pool).group_of)
+    rare = {people[0]: "works alone", people[1]: "works at sea"}
+    shift = {each: f"works {number % 3}" for number, each in enumerate(people)}
+    found = auditing.fairness(pool, "round", Declared("shift", shift | rare)).groups
+    assert [(each.group, each.match_rate is None) for each in found] == [
+        ("works 1", False),
+        ("works 2", False),
+        (OTHERS, True),  # works 0 as well: the smallest, with whom the few are many
+    ]
+    assert sum(each.size for each in found) == 40
+    assert found[-1].size >= audit.SMALL
+
+
+def test_too_little_that_was_declared_is_no_audit() -> None:
+    pool = unequal()
+    people = sorted(declared(pool).group_of)
+    one_of_two = [("day", "night")[number % 2] for number in range(len(people))]
+    for group_of in (
+        {},
+        dict(zip(people[:9], one_of_two[:9], strict=True)),
+        dict.fromkeys(people, "day"),
+        dict.fromkeys(people[:9], "day") | {ident(1): "night", ident(2): "night"},  # mentors do not count
+    ):
+        for outcome in ("running", "round"):
+            with pytest.raises(auditing.TooFew):
+                auditing.fairness(pool, outcome, Declared("shift", group_of))
+    with pytest.raises(auditing.TooFew):
+        auditing.fairness(pool_of(), "round", Declared("shift", {}))
+    assert auditing.fairness(
+        pool, "running", Declared("shift", dict(zip(people[:10], one_of_two, strict=False)))
+    ).groups
 
 
 def test_running_matches_count_as_they_were_decided() -> None:
@@ -158,14 +194,3 @@ def test_people_are_grouped_by_what_is_known_of_them() -> None:
     assert groups_of(pool, people, "seniority")[1].tolist() == [1, 0]
     by_shift = Declared("shift", {ident(2): "night"})
     assert groups_of(pool, people, by_shift)[0] == ["night", NOT_TOLD]
-
-
-def test_a_what_if_does_not_tell_who_of_few_is_in_a_declared_group() -> None:
-    pool = unequal()
-    laxer = replace(pool.program.policy, share_language=False)
-    found = compare(pool, laxer, "all", declared(pool))
-    assert len(found.gained) == 10
-    assert {each.gained for each in found.groups} == {None}  # all ten of one group
-    assert {each.lost for each in found.groups} == {None, 0}
-    known = compare(pool, laxer, "all", "industry")
-    assert [each.gained for each in known.groups] == [10, 0]

@@ -171,7 +171,7 @@ def _(request: WithdrawParticipant, book: Book, facts: Facts, _organisations: ob
     if program is None or person is None or book.active(program.program_id, person.person_id) is None:
         program = _admitting(book, request.program)
     participant = _active(book, program, request.program, request.person)
-    left = replace(participant, active=False, blocks=())
+    left = _out(participant)
     book.put_participant(left)
     facts.add(withdrawn_fact(left), left.participant_id)
     _tell_blocked(book, facts, program.program_id, set(participant.blocks))
@@ -214,7 +214,7 @@ def erase(book: Book, person: Person, cause: Cause, now: datetime) -> Sequence[O
     facts = Facts(cause, now)
     for program_id in book.programs_of(person.person_id):
         participant = book.participants[program_id, person.person_id]
-        book.put_participant(replace(participant, active=False, blocks=()))
+        book.put_participant(_out(participant))
         facts.add(withdrawn_fact(participant, erased=True), participant.participant_id)
         _tell_blocked(book, facts, program_id, set(participant.blocks))
     reports = book.lines.reports_of(person.person_id)
@@ -377,6 +377,12 @@ def _place(
         facts.add(participant_fact(ParticipantUpdated, book, after), after.participant_id)
     _tell_blocked(book, facts, program.program_id, set(before.blocks) ^ set(blocks))
     return after
+
+
+def _out(participant: Participant) -> Participant:
+    """Out of the program. What was declared for audits goes with them; the rest is as they left it."""
+    details = {name: value for name, value in participant.details.items() if name != "audit_groups"}
+    return replace(participant, active=False, blocks=(), details=details)
 
 
 def _tell_programs(book: Book, facts: Facts, person_id: UUID, program_ids: Sequence[UUID]) -> None:

@@ -172,6 +172,12 @@ class Coordination:
             row = await connection.fetchrow(self._queries["coordinated_match"], program_id, match_id)
         return None if row is None else match_of(row)
 
+    async def circle(self, organisation_id: UUID, program_id: UUID, circle_id: UUID) -> Sequence[UUID]:
+        """The ids of a circle's matches that have not ended, of those that the organisation sees."""
+        async with organisation_scope(self._pool, organisation_id) as connection:
+            rows = await connection.fetch(self._queries["coordinated_circle"], program_id, circle_id)
+        return [row["match_id"] for row in rows]
+
     async def seen(self, organisation_id: UUID, program_id: UUID, participant_ids: Sequence[UUID]) -> set[UUID]:
         """Those of the participants whom the organisation sees; nobody who has left."""
         if not participant_ids:

@@ -19,7 +19,7 @@ from . import search
 from .availability import offset_minutes, week_bits
 from .engine import audit
 from .engine.market import NOBODY, Flags, Ints, Market, Places
-from .grouping import Grouping, groups_of, guarded
+from .grouping import Declared, Grouping, groups_of
 from .pool import Pool
 from .rounding import Posed, candidates_now, pose
 from .score import SCALE
@@ -29,6 +29,7 @@ from .what_if import everybody
 Outcome = Literal["running", "round"]
 Misstating = Literal["preferences", "availability"]
 SEED: Final = 1
+OTHERS: Final = "others"
 # How many candidates are gone through in all, over the rounds that are solved: so that it takes a few seconds.
 _WORK: Final = 10_000_000
 _FEWEST, _MOST = 20, 200
@@ -36,7 +37,7 @@ _FEWEST, _MOST = 20, 200
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """One group of mentees. What is hidden is None.
+    """One group of mentees. What is hidden is None; hidden groups that were declared are one, `OTHERS`.
 
     `match_rate`: the share with a mentor, with its 95% interval. `score_gap`: the mean score of the group's pairs less
     that of all other pairs, with its 95% interval; None where either has too few pairs.
@@ -79,28 +80,41 @@ class StrategyAudit:
     largest_gain: float
 
 
+class TooFew(Exception):
+    """Of what was declared there is too little to compare groups by it."""
+
+
 def fairness(pool: Pool, outcome: Outcome, grouping: Grouping) -> FairnessAudit:
-    """Match rate and score gap by group: of the matches that run, or of a round over everybody."""
+    """Match rate and score gap by group: of the matches that run, or of a round over everybody.
+
+    Raises TooFew where fewer than `SMALL` mentees are of a declared group, or all of them of the same.
+    """
     mentees, matched, points = _running(pool) if outcome == "running" else _of_a_round(pool)
+    if isinstance(grouping, Declared):
+        told = [grouping.group_of[each] for each in mentees if each in grouping.group_of]
+        if len(told) < audit.SMALL or len(set(told)) == 1:
+            raise TooFew
     if not mentees:
         return FairnessAudit(0, None, ())
     names, group = groups_of(pool, mentees, grouping)
-    found = audit.by_group(matched, points, group, seed=SEED, guarded=guarded(grouping))
-    return FairnessAudit(
-        mentees=len(mentees),
-        match_rate=float(matched.mean()),
-        groups=tuple(
-            GroupFigures(
-                names[each.group],
-                each.size,
-                each.rate,
-                each.low,
-                each.high,
-                *(None if gap is None else gap / SCALE for gap in (each.score_gap, each.gap_low, each.gap_high)),
-            )
-            for each in found
-        ),
-    )
+    declared = isinstance(grouping, Declared)
+    found = audit.by_group(matched, points, group, seed=SEED, guarded=declared)
+    shown = [each for each in found if not declared or each.rate is not None]
+    groups = [
+        GroupFigures(
+            names[each.group],
+            each.size,
+            each.rate,
+            each.low,
+            each.high,
+            *(None if gap is None else gap / SCALE for gap in (each.score_gap, each.gap_low, each.gap_high)),
+        )
+        for each in shown
+    ]
+    if len(shown) < len(found):  # that there is such a group, and how large it is, may tell of single people
+        rest = len(mentees) - sum(each.size for each in shown)
+        groups.append(GroupFigures(OTHERS, rest, None, None, None, None, None, None))
+    return FairnessAudit(mentees=len(mentees), match_rate=float(matched.mean()), groups=tuple(groups))
 
 
 def strategy(pool: Pool, misstating: Misstating) -> StrategyAudit:

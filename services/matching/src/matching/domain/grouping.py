@@ -34,11 +34,6 @@ class Declared:
 Grouping: TypeAlias = Known | Declared
 
 
-def guarded(grouping: Grouping) -> bool:
-    """Whether no single person's group may come out."""
-    return isinstance(grouping, Declared)
-
-
 def groups_of(pool: Pool, participant_ids: Sequence[UUID], grouping: Grouping) -> tuple[list[str], Ints]:
     """The groups' names in order, and the number of each participant's group."""
     if isinstance(grouping, Declared):

@@ -3,7 +3,8 @@
 Both are solved as a round is, and neither becomes anything. `open` looks at those who wait, or are only proposed to
 somebody, and at the places that are free; `all` at everybody, as if nobody were matched yet. Differences are about
 pairs; by group they are counted, and groups of fewer than `SMALL` are hidden, with further ones where they could be
-found by subtraction. Where groups were declared for audits, so are counts that would tell who of a few is in which.
+found by subtraction. What was declared for audits is no grouping here: who changes is listed by id, and one person more
+or less in the list would tell their group.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from msgspec import structs
 
 from .engine import audit
 from .engine.market import NOBODY, Ints
-from .grouping import Grouping, groups_of, guarded
+from .grouping import Known, groups_of
 from .pool import Pool
 from .rounding import Seeker, Snapshot, Solution, former_pairs, snapshot_of, solve
 from .values import Policy
@@ -71,7 +72,7 @@ class Comparison:
     groups: tuple[GroupChange, ...]
 
 
-def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Grouping) -> Comparison:
+def compare(pool: Pool, policy: Policy, scope: Scope, grouping: Known) -> Comparison:
     """What `policy` would change. The pool stays as it is."""
     seen = _seen(pool, scope)
     before = solve(_by(pool, seen, pool.program.policy))
@@ -154,19 +155,12 @@ def _figures(found: Solution) -> Figures:
     )
 
 
-def _groups(
-    pool: Pool, mentees: tuple[UUID, ...], grouping: Grouping, found: audit.Difference
-) -> tuple[GroupChange, ...]:
+def _groups(pool: Pool, mentees: tuple[UUID, ...], grouping: Known, found: audit.Difference) -> tuple[GroupChange, ...]:
     names, group = groups_of(pool, mentees, grouping)
     sizes = np.bincount(group, minlength=len(names))
     small = audit.hidden(sizes[:, None], (SMALL,))
     counts = []
     for rows in (found.gained, found.lost, found.moved):
         count = np.bincount(group[rows], minlength=len(names))
-        hide = small
-        if guarded(grouping) and len(rows):
-            # Who gains, loses or moves is listed: no group may be so few of them, nor so nearly all of its people.
-            hide = audit.hidden(np.stack((sizes, count, sizes - count), axis=1), (SMALL, SMALL, SMALL))
-            hide = hide | (len(names) == 1)
-        counts.append([None if hide[number] else int(count[number]) for number in range(len(names))])
+        counts.append([None if small[number] else int(count[number]) for number in range(len(names))])
     return tuple(GroupChange(name, int(size), *each) for name, size, *each in zip(names, sizes, *counts, strict=True))

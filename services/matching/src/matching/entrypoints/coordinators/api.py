@@ -65,7 +65,7 @@ _COMMON: Final[dict[int | str, dict[str, Any]]] = {
 }
 _OWNERS: Final[dict[int | str, dict[str, Any]]] = {
     403: _problem("This program is another organisation's."),
-    409: _problem("It makes no sense for this kind of program."),
+    409: _problem("It makes no sense for this kind of program, or too little was declared."),
 }
 _ACTING: Final[dict[int | str, dict[str, Any]]] = {
     403: _problem("This key may not do this."),
@@ -75,7 +75,8 @@ _ACTING: Final[dict[int | str, dict[str, Any]]] = {
 
 class WhatIfBody(BaseModel):
     """`policy`: fields of the program's policy with other values, weights too. `scope`: who waits and free places, or
-    everybody as if nobody were matched. `group_by`: as of a fairness audit. Small groups are hidden.
+    everybody as if nobody were matched. `group_by`: organisation, seniority, industry, language or zone; what was
+    declared serves the audits only. Small groups are hidden.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -189,7 +190,7 @@ class CoordinatorApi:
         async def rematch(request: Request, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
             """As if the mentee had asked for another match: both look again, as the program matches.
 
-            Of a circle it is the one mentee who leaves; the id of the circle names the first of those in it.
+            Of a circle it is the one mentee who leaves; the id of the circle is refused, naming the matches in it.
             """
             return await self._desk.rematch(await self._who(request), program_id, match_id)
 
@@ -198,8 +199,7 @@ class CoordinatorApi:
         async def compare_policies(request: Request, program_id: UUID, body: WhatIfBody) -> Comparison:
             """Two rounds over the same people, by the policy in force and by yours. Nothing comes of either."""
             who = await self._who(request)
-            grouping = await self._audits.grouping(who, program_id, body.group_by)
-            return await self._desk.what_if(who, program_id, body.policy, body.scope, grouping)
+            return await self._desk.what_if(who, program_id, body.policy, body.scope, body.group_by)
 
     def _add_audits(self, router: APIRouter) -> None:
         @router.get("/programs/{program_id}/audits", summary="By what people can be grouped", responses=_OWNERS)
@@ -213,7 +213,8 @@ class CoordinatorApi:
         ) -> FairnessAudit:
             """Match rate and score gap by group of mentees, of the matches that run or of a round over everybody.
 
-            With 95% intervals. What would speak of few people is hidden. Whatever the figures are, they name no cause.
+            With 95% intervals. What would speak of few people is hidden; declared groups that are hidden are one,
+            `others`. 409 where too few mentees are of a declared group. Whatever the figures are, they name no cause.
             """
             return await self._audits.fairness(await self._who(request), program_id, outcome, group_by)
 

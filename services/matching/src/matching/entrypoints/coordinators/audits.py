@@ -50,7 +50,12 @@ class Audits:
     ) -> auditing.FairnessAudit:
         """Match rate and score gap by group."""
         grouping = await self.grouping(who, program_id, group_by)
-        return await self._look(program_id, lambda pool: auditing.fairness(pool, outcome, grouping))
+        try:
+            return await self._look(program_id, lambda pool: auditing.fairness(pool, outcome, grouping))
+        except auditing.TooFew:
+            # One answer for both, so that it does not tell which it is.
+            detail = f"Fewer than {SMALL} mentees are of a declared group, or all of them of the same."
+            raise Problem(409, "Too few groups to compare", detail) from None
 
     async def strategy(
         self, who: Coordinator, program_id: UUID, misstating: auditing.Misstating

@@ -21,7 +21,7 @@ from matching.adapters.coordinator_requests import CoordinatorRequests, Kind
 from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
 from matching.domain import explaining, what_if
 from matching.domain.explaining import Why, WhyNot
-from matching.domain.grouping import Grouping
+from matching.domain.grouping import KNOWN
 from matching.domain.pool import Pool
 from matching.domain.rounding import Solution
 from matching.domain.values import Match, Objective, Policy
@@ -213,11 +213,15 @@ class Desk:
         return await self._ask(who, "end", program_id, match_id, request, uuid5(match_id, "end"))
 
     async def rematch(self, who: Coordinator, program_id: UUID, match_id: UUID) -> answers.AskedAnswer:
-        """Ask for a match to end and both to look again. Of a circle, one mentee looks for another."""
+        """Ask for a match to end and both to look again. Of a circle, one mentee does, by their match's id."""
         must_act(who)
         match = await self._match(who, program_id, match_id)
         if match.status == "ended":
             raise Problem(409, "This match has ended", "The mentee's organisation can ask for another on their behalf.")
+        if match.match_id != match_id:  # whoever is first in a circle is another one once the first has left
+            members = await self._reads.circle(who.organisation_id, program_id, match_id)
+            detail = f"Give the id of one mentee's match: {', '.join(str(each) for each in members)}."
+            raise Problem(409, "This is the id of a circle", detail)
         request = RematchRequested(
             program_id=program_id, participant_id=match.mentee.participant_id, match_id=match.match_id
         )
@@ -230,12 +234,15 @@ class Desk:
         program_id: UUID,
         changes: Mapping[str, Any],
         scope: what_if.Scope,
-        grouping: Grouping,
+        group_by: str,
     ) -> what_if.Comparison:
         """What the policy in force with these changes would do. For the owner only; nothing comes of it."""
         program = await self.program(who, program_id)
-        if not program.owned:
-            raise Problem(403, "Policies are the owner's", "This program is another organisation's.")
+        must_own(program)
+        grouping = next((known for known in KNOWN if known == group_by), None)
+        if grouping is None:
+            detail = f"expected one of {', '.join(KNOWN)}; what was declared for audits serves the audits only"
+            raise Problem(422, "The request is not valid", errors=[FieldError("/group_by", detail)])
         policy = _changed(program.policy, changes)
         return await self._look(program_id, lambda pool: what_if.compare(pool, policy, scope, grouping))
 
@@ -284,6 +291,12 @@ def must_act(who: Coordinator) -> None:
     """Raises Problem for a key that may only look."""
     if not who.may_act:
         raise Problem(403, "This key may only look", "Acting needs a key with the role coordinator.")
+
+
+def must_own(program: SeenProgram) -> None:
+    """Raises Problem for a program of which others set the policy."""
+    if not program.owned:
+        raise Problem(403, "Policies are the owner's", "This program is another organisation's.")
 
 
 def not_there(what: str) -> NoReturn:

@@ -76,7 +76,7 @@ def fairness(found: FairnessAudit, name: Callable[[str], str]) -> dict[str, Any]
         "fairness": {
             "mentees": found.mentees,
             "rate": "nobody" if found.match_rate is None else f"{_percent(found.match_rate)} of 100",
-            "hidden": len(found.groups) - len(shown),
+            "hidden": len(shown) < len(found.groups),
         },
         "groups": [
             {"name": name(each.group), "size": each.size, "rate": _rate(each), "gap": _gap(each)}

@@ -18,6 +18,7 @@ from matching.adapters.coordinated_rounds import Edit
 from matching.adapters.coordination import SeenProgram
 from matching.adapters.coordinator_keys import Coordinator, CoordinatorKeys, TooManyAttempts, parts_of
 from matching.domain.auditing import Misstating, Outcome
+from matching.domain.grouping import KNOWN
 from matching.domain.score import FACETS
 from matching.domain.values import Objective
 from matching.domain.what_if import Scope
@@ -29,7 +30,7 @@ from mentorstream_runtime.sessions import Session, Sessions, new_session
 
 from .api import source_of
 from .audits import Audits
-from .desk import Desk
+from .desk import Desk, must_own
 from .forms import DRAFTS, Fields, fields_of, one, pair_of, percent
 from .pages import OBJECTIVES, CoordinatorPages, Visit
 from .review import Reviews
@@ -330,24 +331,22 @@ class CoordinatorSite:
 
     async def _what_if(self, visit: Visit, request: Request) -> HTMLResponse:
         program, query = _program(visit), request.query_params
+        must_own(program)
         policy = program.policy
         in_force: dict[str, float] = {name: float(getattr(policy.weights, name)) for name in FACETS}
         weights = {name: (now, percent(query.get(name), now)) for name, now in in_force.items()}
         objective = query.get("objective", "")
         objective = objective if objective in OBJECTIVES else policy.objective
         scope: Scope = "all" if query.get("scope") == "all" else "open"
-        groupings = await self._audits.groupings(_who(visit), program.program_id)
         by = query.get("by", "organisation")
-        by = by if by in groupings else "organisation"
         result = None
         if query.get("asked"):
             changes = {
                 "weights": {name: value / 100 for name, (_, value) in weights.items()},
                 "objective": cast("Objective", objective),
             }
-            grouping = await self._audits.grouping(_who(visit), program.program_id, by)
-            result = await self._desk.what_if(_who(visit), program.program_id, changes, scope, grouping)
-        return self._pages.what_if(visit, weights, objective, scope, (groupings, by), result)
+            result = await self._desk.what_if(_who(visit), program.program_id, changes, scope, by)
+        return self._pages.what_if(visit, weights, objective, scope, (KNOWN, by), result)
 
     async def _audited(self, visit: Visit, by: str | None, outcome: str | None, misstating: str | None) -> HTMLResponse:
         who, program_id = _who(visit), _program(visit).program_id
