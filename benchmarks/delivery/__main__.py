@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=5_000, help="hops: of the requests, to the mail server")
     parser.add_argument("--large", type=int, default=NAMED_LARGE, help="growth: people of the large database")
     parser.add_argument("--after", type=int, default=20_000, help="growth: events whose cost is compared")
-    parser.add_argument("--memory-seconds", type=float, default=10, help="growth: how long others are watched")
+    parser.add_argument("--memory-seconds", type=float, default=30, help="growth: how long others are watched")
     parser.add_argument("--idle-seconds", type=float, default=60, help="idle: how long services are watched")
     parser.add_argument("--results", type=Path, help="where the JSON goes")
     parser.add_argument("--page", type=Path, help="where the table goes")

@@ -51,15 +51,10 @@ class Findings:
         self.say(f"{subject}, {stage}: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(seconds)}")
         return p99
 
-    def memory(self, subject: str, stage: str, mebibytes: float, *, ready_seconds: float | None = None) -> None:
-        """A case of memory only, and how long the process took from its start to being ready where that grows."""
-        case: dict[str, Any] = {"subject": subject, "stage": stage, "memory_mebibytes": round(mebibytes)}
-        told = ""
-        if ready_seconds is not None:
-            case["ready_seconds"] = round(ready_seconds, 1)
-            told = f", ready after {ready_seconds:.1f} s"
-        self.cases.append(case)
-        self.say(f"{subject}, {stage}: {mebibytes:.0f} MiB{told}")
+    def memory(self, subject: str, stage: str, mebibytes: float) -> None:
+        """A case of memory only."""
+        self.cases.append({"subject": subject, "stage": stage, "memory_mebibytes": round(mebibytes)})
+        self.say(f"{subject}, {stage}: {mebibytes:.0f} MiB")
 
     def idle(self, service: str, share: float) -> None:
         """A case of a service that has nothing to do: which share of a core it takes."""

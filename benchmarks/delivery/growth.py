@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -41,7 +40,6 @@ _FILL_INTAKE: Final = (
     " FROM person JOIN program USING (organisation_id)",
     "ANALYZE",
 )
-_READY_SECONDS_EACH: Final = 0.001
 _OTHERS: Final = ("scheduling", "feedback", "notifications", "pulse")
 
 
@@ -98,19 +96,29 @@ async def _after(place: Place, people: int, turn: int) -> Timing:
 async def _memories(place: Place, findings: Findings, people: int, seconds: float) -> None:
     """The most that each worker held. The others than matching are let loose on the topics as they lie, for a while."""
     findings.memory("mentorstream", f"matching at {people} people", place.memory())
+    await _rebuild(place, findings, people)
     place.stop_workers()
     for service in _OTHERS:
-        started = time.monotonic()
-        # Some read all topics before they are ready, and nothing of that is bounded but by the number of records.
-        await place.start_service(service, mode="all", ready_seconds=180 + people * _READY_SECONDS_EACH)
-        ready_seconds = time.monotonic() - started
+        # Pulse is ready once it has read all topics, which takes it minutes.
+        await place.start_service(service, mode="all", ready_seconds=0 if service == "pulse" else 180)
         async with _watched(place) as memories:
             await asyncio.sleep(seconds)
         if place.workers[-1].poll() is not None:
             raise RuntimeError(f"{service} ended: {place.output()}")
-        stage = f"{service} at {people} people"
-        findings.memory("mentorstream", stage, max(memories), ready_seconds=ready_seconds)
+        findings.memory(
+            "mentorstream", f"{service} at {people} people, {seconds:.0f} s into reading them", max(memories)
+        )
         place.stop_workers()
+
+
+async def _rebuild(place: Place, findings: Findings, people: int) -> None:
+    """A new worker of matching hears of each program once, nothing new, and so fetches the people of all."""
+    place.stop_workers()
+    await place.start_service("matching")
+    size = Size(programs=max(1, people // _PROGRAM_PEOPLE), organisations=LARGE_ORGANISATIONS, people=people)
+    timing = await place.measure("matching", configurations(size, "before", incarnation=2), _TOPICS)
+    stage = f"programs of {_PROGRAM_PEOPLE} people each, in memory again after a restart"
+    findings.rate("mentorstream", stage, [timing], seconds=round(timing.seconds, 1))
 
 
 async def _memory_of_intake(bed: Bed, people: int) -> float:

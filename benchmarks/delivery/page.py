@@ -13,7 +13,7 @@ that waits for the disk. `limit` stores the same rows and publishes the same eve
 nothing; `faust_stock` decides the same in an idiomatic Faust agent, a transaction for each event. Rates are medians of
 repeated turns. `bare_fastapi` is an endpoint that inserts one row and commits. `limit` beside series is COPY of the
 same rows, and beside latencies one commit, one produce and one fetch after the other. Memory is that of the measured
-processes together; of the workers other than matching, the most that was seen while they read the topics as they lie.
+processes together; of the workers other than matching, the most that was seen within that time.
 """
 
 

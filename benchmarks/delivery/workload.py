@@ -53,17 +53,23 @@ class Size:
     people: int = 100_000
 
 
-def message(data: Value, event_id: str, time: datetime, number: int, source: str = "intake") -> Message:
+def message(
+    data: Value, event_id: str, time: datetime, number: int, source: str = "intake", *, incarnation: int = 1
+) -> Message:
     """An event as its producer's relay would send it."""
     contract = contract_of(data)
     headers = encode_headers(
-        event_id=event_id, event_type=contract.name, source=source, time=time, sequence=SequenceNumber(1, number)
+        event_id=event_id,
+        event_type=contract.name,
+        source=source,
+        time=time,
+        sequence=SequenceNumber(incarnation, number),
     )
     return Message(contract.topic.name, contract.key_of(data).encode(), encode_data(data), headers)
 
 
-def configurations(size: Size, seed: str) -> Iterator[Message]:
-    """The programs. A quarter of them asks mentors for their consent."""
+def configurations(size: Size, seed: str, *, incarnation: int = 1) -> Iterator[Message]:
+    """The programs. A quarter of them asks mentors for their consent. A higher incarnation says the same again."""
     organisations = [derived_id(seed, "organisation", each) for each in range(size.organisations)]
     for index in range(size.programs):
         first = index % size.organisations
@@ -77,7 +83,7 @@ def configurations(size: Size, seed: str) -> Iterator[Message]:
             policy=Policy(mentor_consent=index % 4 == 3, boss_levels=2),
             terms=Terms(),
         )
-        yield message(data, f"{seed}-configured-{index}", START, 1)
+        yield message(data, f"{seed}-configured-{index}-{incarnation}", START, 1, incarnation=incarnation)
 
 
 def registrations(size: Size, seed: str) -> Iterator[Message]:
