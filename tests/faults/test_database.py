@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import pytest
@@ -113,7 +113,7 @@ async def test_a_deadlock_is_decided_again(system: FaultSystem, run: Run, record
         await run.driver.deliver(request)
     load.programs.clear()
     await run.drain()
-    before = len(system.said("matching", "batch_conflict"))
+    before = len(_retries(system))
     async with run.connection() as connection:
         transaction = connection.transaction()
         await transaction.start()
@@ -127,10 +127,16 @@ async def test_a_deadlock_is_decided_again(system: FaultSystem, run: Run, record
                 )
             await transaction.rollback()
     drained = await run.drain()
-    conflicts = system.said("matching", "batch_conflict")[before:]
+    conflicts = _retries(system)[before:]
     assert any("DeadlockDetected" in line["error"] for line in conflicts)
     await run.check()
     record(drain_seconds=drained, batches_decided_again=len(conflicts))
+
+
+def _retries(system: FaultSystem) -> list[dict[str, Any]]:
+    """What matching said of batches that it took up again, of one partition and of several."""
+    said = [*system.said("matching", "batch_conflict"), *system.said("matching", "not_taken_together")]
+    return sorted(said, key=lambda line: line["timestamp"])
 
 
 def _since(run: Run, moment: float) -> list[int]:

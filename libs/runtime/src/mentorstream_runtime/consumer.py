@@ -225,6 +225,8 @@ class Consumer:
                 owned.forget()
             if not isinstance(error, Exception):
                 raise
+            why = "infrastructure" if is_infrastructure(error) else "conflict" if is_conflict(error) else "failure"
+            metrics.BATCH_RETRIES.labels(batch[0][0].topic, why).inc()
             log.info("not_taken_together", partitions=len(batch), error=repr(error))
             return False
         self.infrastructure_away = False
