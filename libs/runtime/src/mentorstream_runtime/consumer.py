@@ -214,27 +214,15 @@ class Consumer:
         Where anything is in the way, nothing has happened, and each partition's records are taken for themselves.
         """
         try:
-            with batch_span(
-                batch[0][0].topic, lambda: (_traceparent(each) for _, records in batch for each in records)
-            ):
-                done, dead, published = await handle_batch(
-                    self._pool, self._service, batch, limit_bytes=self._settings.event_limit_bytes
-                )
-        except BaseException as error:
-            for owned, _ in batch:
-                owned.forget()
-            if not isinstance(error, Exception):
-                raise
+            await self._attempt(batch)
+        except Halted:
+            raise
+        except Exception as error:
             why = "infrastructure" if is_infrastructure(error) else "conflict" if is_conflict(error) else "failure"
             metrics.BATCH_RETRIES.labels(batch[0][0].topic, why).inc()
             log.info("not_taken_together", partitions=len(batch), error=repr(error))
             return False
         self.infrastructure_away = False
-        for owned, _ in batch:
-            owned.overlong = 0
-        if published:
-            self._wakeups.wake()
-        self._count(done, dead)
         return True
 
     async def _take(self, partition: TopicPartition, owned: Owned, records: Sequence[Record]) -> None:
@@ -279,7 +267,7 @@ class Consumer:
         while True:
             began = time.monotonic()
             try:
-                done, dead, published = await self._attempt(owned, records)
+                await self._attempt([(owned, records)])
             except (Fenced, Halted):
                 raise
             except Exception as error:
@@ -302,11 +290,6 @@ class Consumer:
                     continue
                 await self._give_up(owned, records, error)
                 return
-            if done:  # nothing is done by records that an earlier attempt had finished
-                owned.overlong = 0
-            if published:
-                self._wakeups.wake()
-            self._count(done, dead)
             return
 
     async def _give_up(self, owned: Owned, records: Sequence[Record], error: Exception) -> None:
@@ -320,16 +303,25 @@ class Consumer:
             reason, detail = error.reason, error.detail
         await self._bury(owned, records[0], reason, detail)
 
-    async def _attempt(self, owned: Owned, records: Sequence[Record]) -> tuple[int, int, bool]:
+    async def _attempt(self, batch: Sequence[tuple[Owned, Sequence[Record]]]) -> None:
         """Handle the batch, or forget whatever of it is in memory."""
         try:
-            with batch_span(owned.topic, lambda: map(_traceparent, records)):
-                return await handle_batch(
-                    self._pool, self._service, [(owned, records)], limit_bytes=self._settings.event_limit_bytes
+            with batch_span(
+                batch[0][0].topic, lambda: (_traceparent(each) for _, records in batch for each in records)
+            ):
+                done, dead, published = await handle_batch(
+                    self._pool, self._service, batch, limit_bytes=self._settings.event_limit_bytes
                 )
         except BaseException:
-            owned.forget()
+            for owned, _ in batch:
+                owned.forget()
             raise
+        if done:  # nothing is done by records that an earlier attempt had finished
+            for owned, _ in batch:
+                owned.overlong = 0
+        if published:
+            self._wakeups.wake()
+        self._count(done, dead)
 
     async def _lighten(self, owned: Owned, records: Sequence[Record], error: Exception, seconds: float) -> bool:
         """Handle it otherwise, where the database may have ended a session because its decisions took too long.

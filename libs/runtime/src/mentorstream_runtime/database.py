@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -118,6 +118,6 @@ def as_driver_id(value: UUID | bytes) -> UUID:
     return _DriverId(value if isinstance(value, bytes) else value.bytes)
 
 
-def columns_of(rows: list[tuple[Any, ...]], count: int) -> list[list[Any]]:
+def columns_of(rows: Sequence[tuple[Any, ...]], count: int) -> list[list[Any]]:
     """Rows turned into `count` columns, as `unnest` wants them; empty columns for no rows."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(count)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from . import positions
 from .broker import new_observer, stop_client
 from .database import Pool
 from .settings import RuntimeSettings
@@ -26,11 +27,7 @@ class Observer:
         """Records of these partitions that no owner has committed. Raises what asking broker and database raises."""
         client = await self._open()
         ends = await client.end_offsets(partitions)
-        rows = await self._pool.fetch("SELECT topic, partition, next_offset FROM consumer_position")
-        places = {
-            TopicPartition(self._settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]
-            for row in rows
-        }
+        places = await positions.read_places(self._pool, self._settings.topic_prefix)
         if missing := [partition for partition in partitions if partition not in places]:
             places |= await client.beginning_offsets(missing)
         return sum(max(0, end - places[partition]) for partition, end in ends.items())

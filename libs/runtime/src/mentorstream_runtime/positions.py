@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from aiokafka import TopicPartition
+
 from .errors import Fenced, Halted
 from .settings import RuntimeSettings
 
 if TYPE_CHECKING:
-    from .database import Connection
+    from .database import Connection, Pool
 
 Place: TypeAlias = tuple[str, int]
 """A topic without prefix, and a partition of it."""
@@ -117,6 +119,12 @@ def check_bounds(topic: str, partition: int, next_offset: int, *, log_start: int
             f"{where}: the next record is {next_offset}, the log starts at {log_start}: records expired unread",
             "docs/operations/records-expired.md",
         )
+
+
+async def read_places(connection: Connection | Pool, prefix: str) -> dict[TopicPartition, int]:
+    """The next offset of every partition that was ever claimed; below 0 where an operator rewound it."""
+    rows = await connection.fetch("SELECT topic, partition, next_offset FROM consumer_position")
+    return {TopicPartition(prefix + row["topic"], row["partition"]): row["next_offset"] for row in rows}
 
 
 async def lock(connection: Connection, epochs: Mapping[Place, int]) -> dict[Place, int]:

@@ -7,7 +7,7 @@ not wait for what is away: it is run again.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import TopicPartition
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .settings import RuntimeSettings
 
 log = structlog.get_logger(__name__)
-_PLACES: Final = "SELECT topic, partition, next_offset FROM consumer_position"
 
 
 async def replay_topics(
@@ -62,10 +61,7 @@ async def reread_topics(
     committed = await read_committed(settings, positions.group_name(settings, service))
     partitions = await read_partitions(settings, topics)
     starts, ends = await _bounds(settings, partitions)
-    places = starts | {
-        TopicPartition(settings.topic_prefix + row["topic"], row["partition"]): row["next_offset"]
-        for row in await pool.fetch(_PLACES)
-    }
+    places = starts | await positions.read_places(pool, settings.topic_prefix)
     # What it has told of records beyond the log's end says nothing of those that will come there.
     decided = {partition: min(committed.get(partition, 0), end) for partition, end in ends.items()}
     # Below 0 is who begins anew by an operator's word.

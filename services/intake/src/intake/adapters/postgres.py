@@ -81,7 +81,7 @@ class PostgresTransaction:
 
     async def earlier(self, keys: Sequence[RequestKey]) -> Mapping[RequestKey, Earlier]:
         """Which of these were accepted before."""
-        rows = await self._connection.fetch(QUERIES["load_accepted"], *columns_of(list(keys), 3))
+        rows = await self._connection.fetch(QUERIES["load_accepted"], *columns_of(keys, 3))
         return {
             (row["organisation_id"], row["source"], row["id"]): Earlier(row["digest"], row["answer"]) for row in rows
         }
@@ -105,7 +105,7 @@ class PostgresTransaction:
         programs = await self._locked_programs({row["program_id"] for row in participants}, needs)
         named_vocabularies = sorted({each for need in needs.values() for each in need.vocabularies})
         vocabularies = (
-            await self._connection.fetch(QUERIES["load_vocabularies"], *columns_of(list(named_vocabularies), 2))
+            await self._connection.fetch(QUERIES["load_vocabularies"], *columns_of(named_vocabularies, 2))
             if named_vocabularies
             else []
         )
@@ -133,7 +133,7 @@ class PostgresTransaction:
         named = sorted({each for need in needs.values() for each in need.programs})
         if not ids and not named:
             return {}
-        rows = await self._connection.fetch(QUERIES["lock_programs"], list(ids), *columns_of(list(named), 2))
+        rows = await self._connection.fetch(QUERIES["lock_programs"], list(ids), *columns_of(named, 2))
         admitted: dict[UUID, set[UUID]] = {row["program_id"]: set() for row in rows}
         for row in await self._connection.fetch(QUERIES["load_admitted"], list(admitted)):
             admitted[row["program_id"]].add(row["organisation_id"])
@@ -152,9 +152,7 @@ class PostgresTransaction:
         await self._store_participants([book.participants[key] for book in books for key in book.changed_participants])
         if accepted:
             rows = [(*row.key, row.digest, _json(row.answer)) for row in accepted]
-            await self._connection.execute(
-                QUERIES["store_accepted"], *columns_of(list(rows), 5), accepted[0].accepted_at
-            )
+            await self._connection.execute(QUERIES["store_accepted"], *columns_of(rows, 5), accepted[0].accepted_at)
 
     async def _store_programs(self, owner: Organisation, programs: Sequence[Program]) -> None:
         if not programs:
@@ -178,7 +176,7 @@ class PostgresTransaction:
         # Who was admitted before and is no longer has to go; whoever stays is written anew.
         await self._connection.execute(QUERIES["forget_admitted"], [each.program_id for each in programs])
         admitted = [(each.program_id, other) for each in programs for other in sorted(each.organisations)]
-        await self._connection.execute(QUERIES["store_admitted"], *columns_of(list(admitted), 2))
+        await self._connection.execute(QUERIES["store_admitted"], *columns_of(admitted, 2))
 
     async def _store_people(self, books: Sequence[Book]) -> None:
         rows: list[tuple[Any, ...]] = []
@@ -209,7 +207,7 @@ class PostgresTransaction:
             )
             for each in participants
         ]
-        await self._connection.execute(QUERIES["store_participants"], *columns_of(list(rows), 8))
+        await self._connection.execute(QUERIES["store_participants"], *columns_of(rows, 8))
 
     async def lines_of(self, program_id: UUID, levels: int) -> Sequence[tuple[UUID, Sequence[UUID]]]:
         """Chains of managers of everybody in a program who has a manager."""

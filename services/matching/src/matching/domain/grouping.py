@@ -34,6 +34,11 @@ class Declared:
 Grouping: TypeAlias = Known | Declared
 
 
+def known_grouping(name: str) -> Known | None:
+    """The grouping of this name by what matching knows; None where it is none."""
+    return next((known for known in KNOWN if known == name), None)
+
+
 def groups_of(pool: Pool, participant_ids: Sequence[UUID], grouping: Grouping) -> tuple[list[str], Ints]:
     """The groups' names in order, and the number of each participant's group."""
     if isinstance(grouping, Declared):

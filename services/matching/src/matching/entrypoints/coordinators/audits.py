@@ -12,10 +12,10 @@ from matching.adapters.coordination import Coordination, SeenProgram
 from matching.adapters.coordinator_keys import Coordinator
 from matching.domain import auditing
 from matching.domain.engine.audit import SMALL
-from matching.domain.grouping import KNOWN, Declared, Grouping
+from matching.domain.grouping import KNOWN, Declared, Grouping, known_grouping
 from mentorstream_runtime.http import FieldError, Problem
 
-from .desk import Look, not_there
+from .desk import Look, must_own, program_of
 
 DECLARED: Final = "audit:"
 
@@ -35,10 +35,11 @@ class Audits:
 
     async def grouping(self, who: Coordinator, program_id: UUID, name: str) -> Grouping:
         """The grouping of this name."""
+        await self._owned(who, program_id)
+        known = known_grouping(name)
+        if known is not None:
+            return known
         names = await self.groupings(who, program_id)
-        for known in KNOWN:
-            if name == known:
-                return known
         if name not in names:
             detail = f"expected one of {', '.join(names)}"
             raise Problem(422, "The request is not valid", errors=[FieldError("/group_by", detail)])
@@ -67,9 +68,6 @@ class Audits:
         return await self._look(program_id, lambda pool: auditing.strategy(pool, misstating))
 
     async def _owned(self, who: Coordinator, program_id: UUID) -> SeenProgram:
-        program = await self._reads.program(who.organisation_id, program_id)
-        if program is None:
-            not_there("program")
-        if not program.owned:
-            raise Problem(403, "Audits are the owner's", "This program is another organisation's.")
+        program = await program_of(self._reads, who, program_id)
+        must_own(program, "Audits")
         return program

@@ -21,7 +21,7 @@ from matching.adapters.coordinator_requests import CoordinatorRequests, Kind
 from matching.adapters.pool_copies import Busy, PoolCopies, TooLarge
 from matching.domain import explaining, what_if
 from matching.domain.explaining import Why, WhyNot
-from matching.domain.grouping import KNOWN
+from matching.domain.grouping import KNOWN, known_grouping
 from matching.domain.pool import Pool
 from matching.domain.rounding import Solution
 from matching.domain.values import Match, Objective, Policy
@@ -124,8 +124,7 @@ class Desk:
 
     async def program(self, who: Coordinator, program_id: UUID) -> SeenProgram:
         """One of them."""
-        found = await self._reads.program(who.organisation_id, program_id)
-        return found if found is not None else not_there("program")
+        return await program_of(self._reads, who, program_id)
 
     async def glance(self, who: Coordinator, program_id: UUID) -> answers.GlanceAnswer:
         """A pool in figures."""
@@ -238,8 +237,8 @@ class Desk:
     ) -> what_if.Comparison:
         """What the policy in force with these changes would do. For the owner only; nothing comes of it."""
         program = await self.program(who, program_id)
-        must_own(program)
-        grouping = next((known for known in KNOWN if known == group_by), None)
+        must_own(program, "Policies")
+        grouping = known_grouping(group_by)
         if grouping is None:
             detail = f"expected one of {', '.join(KNOWN)}; what was declared for audits serves the audits only"
             raise Problem(422, "The request is not valid", errors=[FieldError("/group_by", detail)])
@@ -293,10 +292,16 @@ def must_act(who: Coordinator) -> None:
         raise Problem(403, "This key may only look", "Acting needs a key with the role coordinator.")
 
 
-def must_own(program: SeenProgram) -> None:
-    """Raises Problem for a program of which others set the policy."""
+async def program_of(reads: Coordination, who: Coordinator, program_id: UUID) -> SeenProgram:
+    """A program that the organisation takes part in. Raises Problem where it is none."""
+    found = await reads.program(who.organisation_id, program_id)
+    return found if found is not None else not_there("program")
+
+
+def must_own(program: SeenProgram, what: str) -> None:
+    """Raises Problem for a program of which another organisation is the owner; `what` is theirs alone."""
     if not program.owned:
-        raise Problem(403, "Policies are the owner's", "This program is another organisation's.")
+        raise Problem(403, f"{what} are the owner's", "This program is another organisation's.")
 
 
 def not_there(what: str) -> NoReturn:

@@ -27,7 +27,7 @@ from mentorstream_events.values import Pair
 from mentorstream_runtime.http import FieldError, Problem
 
 from . import answers
-from .desk import Asker, Look, must_act, not_there
+from .desk import Asker, Look, must_act, must_own, not_there, program_of
 
 _MOST_PAIRS: Final = 1000
 
@@ -147,9 +147,7 @@ class Reviews:
     ) -> answers.AskedAnswer:
         """Ask for mentors on a mentee's behalf: for one's own people, or anybody in one's own program."""
         must_act(who)
-        program = await self._reads.program(who.organisation_id, program_id)
-        if program is None:
-            not_there("program")
+        program = await program_of(self._reads, who, program_id)
         if program.policy.matching != "on_request":
             raise Problem(409, "This program does not match on request", f"It matches {program.policy.matching}.")
         if len(set(mentor_ids)) != len(mentor_ids) or len(mentor_ids) > program.policy.requests_limit:
@@ -163,11 +161,8 @@ class Reviews:
         return await self._ask(who, "request_mentors", program_id, mentee_id, request, request_id)
 
     async def _owned(self, who: Coordinator, program_id: UUID) -> SeenProgram:
-        program = await self._reads.program(who.organisation_id, program_id)
-        if program is None:
-            not_there("program")
-        if not program.owned:
-            raise Problem(403, "Rounds are the owner's", "This program is another organisation's.")
+        program = await program_of(self._reads, who, program_id)
+        must_own(program, "Rounds")
         return program
 
     async def _drafted(self, who: Coordinator, program_id: UUID, round_id: UUID) -> None:

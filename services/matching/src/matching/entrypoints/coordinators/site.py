@@ -331,7 +331,7 @@ class CoordinatorSite:
 
     async def _what_if(self, visit: Visit, request: Request) -> HTMLResponse:
         program, query = _program(visit), request.query_params
-        must_own(program)
+        must_own(program, "Policies")
         policy = program.policy
         in_force: dict[str, float] = {name: float(getattr(policy.weights, name)) for name in FACETS}
         weights = {name: (now, percent(query.get(name), now)) for name, now in in_force.items()}
