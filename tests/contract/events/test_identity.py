@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mentorstream_events import SequenceNumber, derived_id
+from mentorstream_events import SequenceNumber, derived_bytes, derived_id, derived_text
 
 NUMBERS = st.builds(SequenceNumber, st.integers(0, 999_999), st.integers(0, 2**63 - 1).map(lambda each: each % 10**18))
 
@@ -17,6 +17,14 @@ def test_a_derived_id_is_what_it_always_was() -> None:
     cause = UUID("0f0e0d0c-0b0a-4908-8706-050403020100")
     assert derived_id("match", cause, 1) == UUID("4c731196-a0f7-5fc2-baba-beaba4d8e0d9")
     assert derived_id("match", str(cause), "1") == derived_id("match", cause, 1)
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=4))
+def test_a_derived_id_is_a_uuid_of_version_5_in_every_form(parts: list[str]) -> None:
+    expected = uuid5(uuid5(NAMESPACE_URL, "https://mentorstream.example/ids"), "\x1f".join(parts))
+    assert derived_id(*parts) == expected
+    assert derived_bytes(*parts) == expected.bytes
+    assert derived_text(*parts) == str(expected)
 
 
 def test_a_derived_id_keeps_its_parts_apart() -> None:
