@@ -11,7 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from struct import Struct
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -39,6 +39,7 @@ _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=256)  # one event asks several times for one moment
 def microseconds(instant: datetime) -> int:
     """Microseconds since 1970, exact."""
     return (instant - _EPOCH) // _MICROSECOND

@@ -276,7 +276,10 @@ class Pool:
 
     def free_slot(self, participant_id: UUID) -> int:
         """The lowest slot that no live match of the mentor holds."""
-        taken, slot = {match.slot for match in self._by_mentor.get(participant_id, {}).values()}, 0
+        live = self._by_mentor.get(participant_id)
+        if not live:
+            return 0
+        taken, slot = {match.slot for match in live.values()}, 0
         while slot in taken:
             slot += 1
         return slot

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,7 +20,7 @@ from .codes import language
 from .pool import Pool
 from .rules import RULES, gap_limits, kept_apart
 from .score import FACETS, SCALE, weight_points
-from .values import NearSkill, Participant, Policy, Reason, Shared, Weights
+from .values import FacetName, NearSkill, Participant, Policy, Reason, Shared, Weights
 from .vocabulary import Vocabulary, term
 
 _Numbers: TypeAlias = npt.NDArray[np.int64]
@@ -39,12 +40,19 @@ class Fit(Struct, frozen=True, gc=False):
     @property
     def score(self) -> float:
         """From 0 to 1."""
-        return self.total / SCALE
+        return sum(self.points) / SCALE
 
     def facets(self, weights: Weights) -> dict[str, float]:
         """The facets that have a weight; they sum to the score exactly."""
-        weighted = weight_points(weights)
-        return {name: points / SCALE for name, points in zip(FACETS, self.points, strict=True) if weighted[name]}
+        points = self.points
+        return {name: points[place] / SCALE for place, name in _weighted(weights)}
+
+
+@lru_cache(maxsize=1024)
+def _weighted(weights: Weights) -> tuple[tuple[int, FacetName], ...]:
+    """The facets that have a weight, and their places in FACETS."""
+    points = weight_points(weights)
+    return tuple([(place, name) for place, name in enumerate(FACETS) if points[name]])
 
 
 _NONE: Final = np.zeros(0, np.int64)
@@ -121,8 +129,9 @@ def why_nobody(pool: Pool, mentee: int) -> tuple[Reason, ...]:
 
 
 def _reasons(removed: _Numbers) -> tuple[Reason, ...]:
-    counted = zip(_RULE_NAMES, removed.tolist(), strict=True)
-    return tuple([Reason(rule=name, removed=count) for name, count in counted if count])
+    return tuple(
+        [Reason(rule=_RULE_NAMES[place], removed=count) for place, count in enumerate(removed.tolist()) if count]
+    )
 
 
 def rulebook(pool: Pool) -> _Numbers:
