@@ -82,12 +82,19 @@ def minute_of(local_time: str) -> int:
 
 def hours_faults(hours: Sequence[tuple[int, int, int]], pointer: str) -> list[Violation]:
     """Inverted and overlapping hours, of (ISO weekday, start minute, end minute). Touching ones are fine."""
+    day_before = end_before = 0
+    for day, start, end in sorted(hours):
+        if end <= start or (day == day_before and start < end_before):
+            break
+        day_before, end_before = day, end
+    else:
+        return []
     faults = [
         Violation(f"{pointer}/{index}", f"starts at {_clock(start)} and ends at {_clock(end)}; the end must be later")
         for index, (_, start, end) in enumerate(hours)
         if end <= start
     ]
-    if faults or len(hours) == 1:
+    if faults:
         return faults
     in_order = sorted((*entry, index) for index, entry in enumerate(hours))
     for (day, start, end, first), (next_day, next_start, next_end, second) in pairwise(in_order):
@@ -109,7 +116,7 @@ def _clock(minute: int) -> str:
 
 def double_faults(entries: Sequence[str], pointer: str) -> list[Violation]:
     """Entries that are in a list twice, whatever their case."""
-    if len({entry.casefold() for entry in entries}) == len(entries):
+    if len(entries) < 2 or len(set(map(str.casefold, entries))) == len(entries):
         return []
     seen: dict[str, int] = {}
     faults = []
@@ -129,7 +136,7 @@ def text_faults(text: str, pointer: str) -> list[Violation]:
 
 def texts_faults(texts: Sequence[str], pointer: str, field: str = "") -> list[Violation]:
     """`text_faults` of each; the text is at `field` of its entry."""
-    if all(text and text.strip() == text for text in texts):
+    if "" not in texts and list(map(str.strip, texts)) == list(texts):
         return []
     return [fault for index, text in enumerate(texts) for fault in text_faults(text, f"{pointer}/{index}{field}")]
 

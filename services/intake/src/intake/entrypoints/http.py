@@ -24,11 +24,18 @@ from ..domain.book import Organisation
 from ..domain.refusals import Refused, refuse
 from ..handlers.acceptance import Acceptor, Outcome
 from ..handlers.authentication import Authenticator
-from ..handlers.documents import parse
 from ..handlers.erasure import Eraser
 from ..handlers.imports import import_rows
 from ..handlers.rows import read_csv, read_ndjson
-from ..handlers.submissions import Submission, event_of, event_of_binary, submission_of
+from ..handlers.submissions import (
+    Submission,
+    event_of,
+    event_of_binary,
+    identity_of,
+    read_event,
+    read_events,
+    submission_of,
+)
 from ..settings import IntakeSettings
 from . import documentation
 from .answers import batch_answer, import_answer, problem_of
@@ -71,8 +78,8 @@ def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> N
                 " Send application/cloudevents+json, or use an API key.",
             )
         if mode == "batch":
-            return await _take_batch(services, organisation, parse(body), settings.batch_limit_events)
-        event = event_of_binary(request.headers, body) if mode == "binary" else event_of(parse(body))
+            return await _take_batch(services, organisation, read_events(body), settings.batch_limit_events)
+        event = event_of_binary(request.headers, body) if mode == "binary" else event_of(read_event(body))
         submission = submission_of(event, current_traceparent())
         (outcome,) = await services.acceptor.accept(organisation, [submission])
         _count([outcome])
@@ -88,9 +95,10 @@ async def _take_batch(services: Services, organisation: Organisation, documents:
     if len(documents) > limit:
         raise refuse("too_large", title, "", f"has {len(documents)} events; the limit is {limit}")
     results: list[Submission | Refused] = []
+    traceparent = current_traceparent()
     for document in documents:
         try:
-            results.append(submission_of(event_of(document), current_traceparent()))
+            results.append(submission_of(event_of(document), traceparent))
         except Refused as refused:
             results.append(refused)
     submissions = [each for each in results if isinstance(each, Submission)]
@@ -100,7 +108,7 @@ async def _take_batch(services: Services, organisation: Organisation, documents:
         outcome = result if isinstance(result, Refused) else next(decided)
         if outcome is not result and isinstance(outcome, Refused):
             outcome = _in_event(outcome)
-        outcomes.append((_identity(document), outcome))
+        outcomes.append((identity_of(document), outcome))
     _count([outcome for _, outcome in outcomes])
     return batch_answer(outcomes)
 
@@ -177,12 +185,6 @@ def _in_event(refused: Refused) -> Refused:
     if refused.kind == "conflict":
         return refused
     return refused.under("/data")
-
-
-def _identity(document: Any) -> dict[str, Any]:
-    """What tells the partner which event it is, as far as it can be read."""
-    members = document if isinstance(document, dict) else {}
-    return {name: members[name] for name in ("source", "id") if isinstance(members.get(name), str)}
 
 
 def _count(outcomes: list[Outcome]) -> None:

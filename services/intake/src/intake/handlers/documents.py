@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, Final, NoReturn
+from types import GenericAlias
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -18,10 +19,26 @@ from mentorstream_events import has_control_character
 
 from ..domain.refusals import Refused, Violation, refuse
 
+T = TypeVar("T")
+
 DEPTH_LIMIT: Final = 16
 _TITLE: Final = "This is not JSON that can be accepted"
 _CONTAINERS: Final = frozenset({dict, list})
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _bounded(levels: int) -> Any:
+    """The type of JSON values that are nested so deep at most: msgspec bounds them while it reads them."""
+    scalar: Any = None | bool | int | float | str
+    kind = scalar
+    for _ in range(levels):
+        kind = scalar | GenericAlias(list, kind) | GenericAlias(dict, (str, kind))
+    return kind
+
+
+_VALUE: Final = msgspec.json.Decoder(_bounded(DEPTH_LIMIT))
+# The data of an event: below the event itself, and a list of events around it.
+DATA: Final = _bounded(DEPTH_LIMIT - 2)
 
 
 class _DoubleKeyError(ValueError):
@@ -30,18 +47,31 @@ class _DoubleKeyError(ValueError):
 
 def parse(raw: bytes) -> Any:
     """The value of a JSON text. Raises Refused("malformed")."""
+    value = parse_as(raw, _VALUE)
+    # `null` is read in good time either way.
+    return _parse_strictly(raw) if value is None else value
+
+
+def parse_as(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """The value of a JSON text that is what the decoder reads. None for any other: `parse` says what it is."""
     try:
-        value = msgspec.json.decode(raw)
+        value = decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _parse_strictly(raw)
-    depth, names = _extent(value)
-    if depth > DEPTH_LIMIT or names != _names_in(raw) or has_control_character(raw):
-        return _parse_strictly(raw)
-    return value
+        return None
+    return None if _says_more(raw, value) or has_control_character(raw) else value
+
+
+def _says_more(raw: bytes, value: object) -> bool:
+    """Whether a JSON text has more keys than the value that was read from it: one of them is there twice."""
+    written = msgspec.json.encode(value)
+    if b"\\" in raw:
+        return _names_in(raw) > _names_in(written)
+    # Without a backslash the texts of both have the same colons, and each key has one of its own.
+    return raw.count(b":") > written.count(b":")
 
 
 def _names_in(raw: bytes) -> int:
-    """How many keys a JSON text has: the colons outside of its strings. More than its value has: one is there twice."""
+    """How many keys a JSON text has: the colons outside of its strings."""
     if b"\\" in raw:
         raw = raw.replace(rb"\\", b"").replace(rb"\"", b"")
     return b"".join(raw.split(b'"')[::2]).count(b":")
@@ -63,7 +93,7 @@ def _parse_strictly(raw: bytes) -> Any:
         raise _too_deep() from None
     except ValueError as error:
         raise _malformed("", str(error)) from None
-    if _extent(value)[0] > DEPTH_LIMIT:
+    if _depth(value) > DEPTH_LIMIT:
         raise _too_deep()
     if _SURROGATE.search(text):
         _refuse_lone_surrogates(value)
@@ -95,21 +125,15 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _extent(value: object) -> tuple[int, int]:
-    """How deep the value is, as far as one level below the limit, and how many keys it has so far."""
-    depth = names = 0
+def _depth(value: object) -> int:
+    """How deep the value is, as far as one level below the limit."""
+    depth = 0
     layer: list[Any] = [value] if type(value) in _CONTAINERS else []
     while layer and depth <= DEPTH_LIMIT:
         depth += 1
-        inner: list[Any] = []
-        for each in layer:
-            members = each
-            if type(each) is dict:
-                names += len(each)
-                members = each.values()
-            inner += [member for member in members if type(member) in _CONTAINERS]
-        layer = inner
-    return depth, names
+        members = (each.values() if type(each) is dict else each for each in layer)
+        layer = [member for inner in members for member in inner if type(member) in _CONTAINERS]
+    return depth
 
 
 def _refuse_lone_surrogates(value: object) -> None:

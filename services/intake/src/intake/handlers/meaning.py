@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +26,11 @@ from mentorstream_events.partner import (
 
 from ..domain import checks, policies
 from ..domain.refusals import Violation
+
+_POINTER: Final = "/participant"
+_SKILLS: Final = tuple((name, f"{_POINTER}/{name}") for name in ("offers", "wants"))
+_TEXTS: Final = tuple((name, f"{_POINTER}/{name}") for name in ("goals", "interests", "values", "credentials"))
+_LISTS: Final = (("languages", f"{_POINTER}/languages"), *_TEXTS, ("blocks", f"{_POINTER}/blocks"))
 
 
 def meaning_faults(request: Request, document: Any) -> list[Violation]:
@@ -89,31 +94,37 @@ def _person_faults(person: PersonDetails, pointer: str) -> Iterator[Violation]:
 def _participant_faults(
     details: ParticipantDetails, document: Mapping[str, Any], reference: str
 ) -> Iterator[Violation]:
-    pointer = "/participant"
-    yield from checks.double_faults(details.roles, f"{pointer}/roles")
-    yield from checks.capacity_faults(details.roles, document.get("capacity"), f"{pointer}/capacity")
+    # Most lists have one entry or none: what needs more is not even asked of those.
+    if len(details.roles) > 1:
+        yield from checks.double_faults(details.roles, f"{_POINTER}/roles")
+    yield from checks.capacity_faults(details.roles, document.get("capacity"), f"{_POINTER}/capacity")
     hours = [
         (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
         for each in details.availability
     ]
-    yield from checks.hours_faults(hours, f"{pointer}/availability")
-    for name in ("languages", "goals", "interests", "values", "credentials", "blocks"):
-        yield from checks.double_faults(getattr(details, name), f"{pointer}/{name}")
-    skills = {"offers": [each.skill for each in details.offers], "wants": [each.skill for each in details.wants]}
-    for name, named in skills.items():
-        yield from checks.double_faults(named, f"{pointer}/{name}")
+    yield from checks.hours_faults(hours, f"{_POINTER}/availability")
+    for name, pointer in _LISTS:
+        if len(entries := getattr(details, name)) > 1:
+            yield from checks.double_faults(entries, pointer)
+    skills = [
+        ([each.skill for each in entries], pointer) for name, pointer in _SKILLS if (entries := getattr(details, name))
+    ]
+    for named, pointer in skills:
+        yield from checks.double_faults(named, pointer)
     if details.audit_groups:
-        yield from _audit_faults(details.audit_groups, f"{pointer}/audit_groups")
+        yield from _audit_faults(details.audit_groups, f"{_POINTER}/audit_groups")
     if reference in details.blocks:
         index = details.blocks.index(reference)
-        yield Violation(f"{pointer}/blocks/{index}", "names the person themselves")
-    for name in ("goals", "interests", "values", "credentials"):
-        yield from checks.texts_faults(getattr(details, name), f"{pointer}/{name}")
-    for name, named in skills.items():
-        yield from checks.texts_faults(named, f"{pointer}/{name}", "/skill")
-    for name in ("style", "industry"):
-        if getattr(details, name) is not None:
-            yield from checks.text_faults(getattr(details, name), f"{pointer}/{name}")
+        yield Violation(f"{_POINTER}/blocks/{index}", "names the person themselves")
+    for name, pointer in _TEXTS:
+        if entries := getattr(details, name):
+            yield from checks.texts_faults(entries, pointer)
+    for named, pointer in skills:
+        yield from checks.texts_faults(named, pointer, "/skill")
+    if details.style is not None:
+        yield from checks.text_faults(details.style, f"{_POINTER}/style")
+    if details.industry is not None:
+        yield from checks.text_faults(details.industry, f"{_POINTER}/industry")
 
 
 def _audit_faults(groups: Sequence[AuditGroupRequest], pointer: str) -> Iterator[Violation]:
