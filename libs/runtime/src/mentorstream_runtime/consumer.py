@@ -24,6 +24,7 @@ from .errors import Fenced, Halted, Rejected, is_conflict, is_contention, is_inf
 from .log_place import under_way
 from .observer import Observer
 from .ownership import HandlerFactory, Listener, Ownership
+from .reading import Reading
 from .settings import RuntimeSettings
 from .tracing import batch_span
 
@@ -40,7 +41,6 @@ _RATIO_WINDOW: Final = 1000
 _TOGETHER_RECORDS: Final = 200
 # The broker answers a fetch after half a second at the latest, also when there is nothing.
 _SILENT_SECONDS: Final = 5.0
-_POLL_SECONDS: Final = 1.0
 
 
 class Consumer:
@@ -130,10 +130,11 @@ class Consumer:
             consumer.subscribe(
                 [self._settings.topic_prefix + topic for topic in self._readers], listener=Listener(self._ownership)
             )
+            reading = Reading(consumer, self._settings.batch_records)
             while not self._stopping:
                 await self._ownership.drop_superseded()
                 await self._ownership.claim(consumer)
-                await self._turn(consumer)
+                await self._turn(consumer, reading)
             if not self.infrastructure_away:  # while the relay, which is stopped after this, publishes what was decided
                 await self._ownership.hint(consumer, finally_all=True)
         finally:
@@ -142,15 +143,9 @@ class Consumer:
             await stop_client(consumer)
             await self._observer.close()
 
-    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
-        fetched: dict[TopicPartition, list[Record]] = {}
+    async def _turn(self, consumer: AIOKafkaConsumer, reading: Reading) -> None:
         try:
-            # Bounded, because aiokafka waits for the end of a rebalance, however long. What a cut-off call had taken
-            # is fetched again: `Ownership.in_place` sees that it is missing.
-            async with asyncio.timeout(_POLL_SECONDS):
-                fetched = await consumer.getmany(timeout_ms=100, max_records=self._settings.batch_records)
-        except TimeoutError:
-            log.debug("rebalance_under_way")
+            fetched = await reading.take()
         except NoOffsetForPartitionError:
             return  # not claimed yet, so not sought yet
         except OffsetOutOfRangeError as error:
@@ -160,6 +155,15 @@ class Consumer:
         if not any(records for records in fetched.values()) and self.lag == 0:
             self.last_progress = time.monotonic()
         mine = {partition: self._ownership.in_place(consumer, partition, each) for partition, each in fetched.items()}
+        if any(mine.values()):
+            async with reading.going_on():
+                await self._handle(mine, fetched)
+        await self._ownership.hint(consumer)
+
+    async def _handle(
+        self, mine: dict[TopicPartition, Owned | None], fetched: Mapping[TopicPartition, Sequence[Record]]
+    ) -> None:
+        """Handle what was fetched for the partitions that are ours."""
         little = self._little(mine, fetched)
         if little and await self._take_together([(owned, fetched[partition]) for partition, owned in little.items()]):
             mine = {partition: owned for partition, owned in mine.items() if partition not in little}
@@ -179,7 +183,6 @@ class Consumer:
         for partition, owned in mine.items():
             if owned and owned.one_by_one:
                 await self._take(partition, owned, fetched[partition])
-        await self._ownership.hint(consumer)
 
     def _is_silent(self, consumer: AIOKafkaConsumer, fetched: bool) -> bool:
         """Whether the broker stopped answering fetches. aiokafka waits for it without an error."""
