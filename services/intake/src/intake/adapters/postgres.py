@@ -22,6 +22,7 @@ from mentorstream_runtime.outbox import Outgoing
 
 from ..domain.book import Book, Organisation
 from ..domain.records import Identity, Participant, Person, Program, Vocabulary
+from ..handlers.facts import Details
 from ..handlers.ports import AcceptedRow, Earlier, Needs, RequestKey
 
 QUERIES: Final = load_queries(intake.__file__)
@@ -83,7 +84,10 @@ class PostgresTransaction:
         """Which of these were accepted before."""
         rows = await self._connection.fetch(QUERIES["load_accepted"], *columns_of(keys, 3))
         return {
-            (row["organisation_id"], row["source"], row["id"]): Earlier(row["digest"], row["answer"]) for row in rows
+            (row["organisation_id"], row["source"], row["id"]): Earlier(
+                row["digest"], msgspec.json.encode(row["answer"]), row["answer"]["accepted_at"]
+            )
+            for row in rows
         }
 
     async def named(self, names: frozenset[str]) -> Mapping[str, UUID]:
@@ -139,7 +143,7 @@ class PostgresTransaction:
             admitted[row["program_id"]].add(row["organisation_id"])
         return {row["program_id"]: program_of(row, frozenset(admitted[row["program_id"]])) for row in rows}
 
-    async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow]) -> None:
+    async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow], now: datetime) -> None:
         """Write what changed in the books, one statement for each table, and which requests were accepted."""
         for book in books:
             await self._store_programs(book.organisation, [book.programs[each] for each in book.changed_programs])
@@ -151,8 +155,8 @@ class PostgresTransaction:
         await self._store_people(books)
         await self._store_participants([book.participants[key] for book in books for key in book.changed_participants])
         if accepted:
-            rows = [(*row.key, row.digest, _json(row.answer)) for row in accepted]
-            await self._connection.execute(QUERIES["store_accepted"], *columns_of(rows, 5), accepted[0].accepted_at)
+            rows = [(*row.key, row.digest, row.answer.decode()) for row in accepted]
+            await self._connection.execute(QUERIES["store_accepted"], *columns_of(rows, 5), now)
 
     async def _store_programs(self, owner: Organisation, programs: Sequence[Program]) -> None:
         if not programs:
@@ -259,7 +263,7 @@ def _by_organisation(rows: Sequence[Record]) -> Mapping[UUID, Sequence[Record]]:
     return found
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
@@ -287,7 +291,7 @@ def participant_of(row: Record | Mapping[str, Any]) -> Participant:
         row["person_id"],
         row["organisation_id"],
         tuple(row["roles"]),
-        row["details"],
+        msgspec.convert(row["details"], Details),
         tuple(row["blocks"]),
         row["active"],
     )

@@ -7,8 +7,10 @@ changed is remembered for one set-based flush. Refuses nothing itself: whoever d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from .lines import Lines
 from .records import Participant, Person, Program, Vocabulary

@@ -1,19 +1,19 @@
 """What intake knows: programs, people, and who is in which program. Frozen; a change makes a new value.
 
-`details`, `policy` and `terms` are JSON objects that intake stores and passes on; only what its own rules need is
-spelled out here.
+`policy` and `terms` are JSON objects that intake stores and passes on; only what its own rules need is spelled out
+here. `details` are a value of the handlers, stored as JSON, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+
+class Identity(msgspec.Struct, frozen=True, gc=False):
     """Personal data."""
 
     full_name: str
@@ -22,8 +22,7 @@ class Identity:
     locale: str
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(msgspec.Struct, frozen=True, gc=False):
     """Somebody whom an organisation knows by its own reference.
 
     Without `identity` (version 0) it is a placeholder: another record named this reference as manager or block before
@@ -37,8 +36,7 @@ class Person:
     manager_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """A pool of people under one policy. `organisations` are those whose people may take part, the owner included."""
 
     program_id: UUID
@@ -64,8 +62,7 @@ class Program:
         return self.reference if organisation == self.owner else f"{self.owner}/{self.reference}"
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(msgspec.Struct, frozen=True):
     """Which skills are near each other in a program: skill, kind of the link, to which skill."""
 
     program_id: UUID
@@ -73,8 +70,7 @@ class Vocabulary:
     links: tuple[tuple[str, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Participant:
+class Participant(msgspec.Struct, frozen=True, gc=False):
     """A person in a program. `blocks` are the people they asked never to be matched with."""
 
     participant_id: UUID
@@ -82,6 +78,6 @@ class Participant:
     person_id: UUID
     organisation_id: UUID
     roles: tuple[str, ...]
-    details: Mapping[str, Any]
+    details: Any
     blocks: tuple[UUID, ...] = ()
     active: bool = True

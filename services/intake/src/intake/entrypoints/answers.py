@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fastapi.responses import JSONResponse
+import msgspec
+from fastapi.responses import Response
 
 from mentorstream_runtime.http import FieldError, Problem
 
 from ..domain.refusals import Kind, Refused
-from ..handlers.acceptance import Outcome
+from ..handlers.acceptance import Acceptance, Outcome
 from ..handlers.imports import ImportReport
 from ..handlers.rows import column_of
 
@@ -38,9 +39,14 @@ def problem_of(refused: Refused) -> Problem:
     )
 
 
-def batch_answer(outcomes: Sequence[tuple[Mapping[str, Any], Outcome]]) -> JSONResponse:
+def single_answer(acceptance: Acceptance) -> Response:
+    """One event that is in force."""
+    return Response(b'{"accepted":[%b],"refused":[]}' % acceptance.answer, _ACCEPTED, media_type="application/json")
+
+
+def batch_answer(outcomes: Sequence[tuple[Mapping[str, Any], Outcome]]) -> Response:
     """Outcomes of events, each with what identifies it: 202 when all are in force, 207 when some, 422 when none."""
-    accepted = [outcome.answer for _, outcome in outcomes if not isinstance(outcome, Refused)]
+    accepted = [msgspec.Raw(outcome.answer) for _, outcome in outcomes if isinstance(outcome, Acceptance)]
     refused = [
         {"index": index, **identity, **_told(outcome)}
         for index, (identity, outcome) in enumerate(outcomes)
@@ -49,7 +55,7 @@ def batch_answer(outcomes: Sequence[tuple[Mapping[str, Any], Outcome]]) -> JSONR
     return _answer({"accepted": accepted, "refused": refused}, len(accepted), len(refused), "event of the batch")
 
 
-def import_answer(import_id: str, report: ImportReport) -> JSONResponse:
+def import_answer(import_id: str, report: ImportReport) -> Response:
     """What became of a file: counts, and the first thousand refused rows."""
     refusals = []
     for row in report.refused[:LISTED_ROWS]:
@@ -68,11 +74,15 @@ def import_answer(import_id: str, report: ImportReport) -> JSONResponse:
     return _answer(body, report.accepted + report.repeated, len(report.refused), "row of the import")
 
 
-def _answer(body: Mapping[str, Any], accepted: int, refused: int, what: str) -> JSONResponse:
+def _answer(body: Mapping[str, Any], accepted: int, refused: int, what: str) -> Response:
     if accepted:
-        return JSONResponse(body, status_code=_MULTI_STATUS if refused else _ACCEPTED)
+        return _json(body, _MULTI_STATUS if refused else _ACCEPTED)
     problem = {"type": "about:blank", "title": f"No {what} was accepted", "status": _UNPROCESSABLE}
-    return JSONResponse({**problem, **body}, status_code=_UNPROCESSABLE, media_type="application/problem+json")
+    return _json({**problem, **body}, _UNPROCESSABLE, "application/problem+json")
+
+
+def _json(body: Mapping[str, Any], status: int, media_type: str = "application/json") -> Response:
+    return Response(msgspec.json.encode(body), status, media_type=media_type)
 
 
 def _told(refused: Refused) -> dict[str, Any]:

@@ -7,12 +7,14 @@ transaction has committed.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from mentorstream_runtime.http import Problem, create_app
 from mentorstream_runtime.keys import Unauthenticated
@@ -38,7 +40,7 @@ from ..handlers.submissions import (
 )
 from ..settings import IntakeSettings
 from . import documentation
-from .answers import batch_answer, import_answer, problem_of
+from .answers import batch_answer, import_answer, problem_of, single_answer
 from .bodies import mode_of, table_of, unpacked_body
 
 _IMPORT_ID: Final = re.compile(r"[\x21-\x7e]{1,100}")
@@ -67,7 +69,7 @@ def build_app(settings: IntakeSettings, services: Services) -> FastAPI:
 
 def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> None:
     @app.post("/v1/events", status_code=202, **documentation.EVENTS)
-    async def take_events(request: Request) -> JSONResponse:
+    async def take_events(request: Request) -> Response:
         organisation, body = await _sender(request, services, settings.events_limit_bytes)
         mode = mode_of(request)
         if mode == "binary" and _is_signed(request):
@@ -85,10 +87,10 @@ def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> N
         _count([outcome])
         if isinstance(outcome, Refused):
             raise _in_event(outcome)
-        return JSONResponse({"accepted": [outcome.answer], "refused": []}, status_code=202)
+        return single_answer(outcome)
 
 
-async def _take_batch(services: Services, organisation: Organisation, documents: Any, limit: int) -> JSONResponse:
+async def _take_batch(services: Services, organisation: Organisation, documents: Any, limit: int) -> Response:
     title = "This is no batch that can be accepted"
     if not isinstance(documents, list) or not documents:
         raise refuse("invalid", title, "", "expected a JSON list with at least one CloudEvent")
@@ -109,13 +111,13 @@ async def _take_batch(services: Services, organisation: Organisation, documents:
         if outcome is not result and isinstance(outcome, Refused):
             outcome = _in_event(outcome)
         outcomes.append((identity_of(document), outcome))
-    _count([outcome for _, outcome in outcomes])
+    _count(outcome for _, outcome in outcomes)
     return batch_answer(outcomes)
 
 
 def _add_imports(app: FastAPI, settings: IntakeSettings, services: Services) -> None:
     @app.post("/v1/imports", status_code=202, **documentation.IMPORTS)
-    async def take_import(request: Request) -> JSONResponse:
+    async def take_import(request: Request) -> Response:
         organisation, body = await _sender(request, services, settings.import_limit_bytes)
         read = read_csv if table_of(request) == "csv" else read_ndjson
         import_id = _import_id(request, body)
@@ -187,12 +189,13 @@ def _in_event(refused: Refused) -> Refused:
     return refused.under("/data")
 
 
-def _count(outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        if isinstance(outcome, Refused):
-            metrics.REQUESTS.labels(outcome.kind).inc()
-        else:
-            metrics.REQUESTS.labels("repeated" if outcome.repeated else "accepted").inc()
+def _count(outcomes: Iterable[Outcome]) -> None:
+    counts: Counter[str] = Counter(
+        outcome.kind if isinstance(outcome, Refused) else "repeated" if outcome.repeated else "accepted"
+        for outcome in outcomes
+    )
+    for name, count in counts.items():
+        metrics.REQUESTS.labels(name).inc(count)
 
 
 async def _on_refused(_request: Request, error: Exception) -> JSONResponse:

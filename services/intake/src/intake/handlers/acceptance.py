@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import structlog
 from msgspec import UNSET
 
@@ -50,13 +51,13 @@ _ATTEMPTS: Final = 4
 _AT_ONCE: Final = 2
 # They change what others' requests are decided by: no other organisation's go with them.
 _ALONE: Final = (ConfigureProgram, ConfigureVocabulary)
+_ENCODER: Final = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """A request that is in force. `repeated`: it had been accepted before, and this is the answer of then."""
+class Acceptance(msgspec.Struct, frozen=True):
+    """A request that is in force. `repeated`: it had been accepted before, and this is the answer of then, in JSON."""
 
-    answer: Mapping[str, Any]
+    answer: bytes
     repeated: bool = False
 
 
@@ -276,7 +277,7 @@ async def decide_and_store(
         accepted += decided.accepted
         events += decided.events
     if accepted:
-        await transaction.store(list(books.values()), accepted)
+        await transaction.store(list(books.values()), accepted, now)
         for book in books.values():
             events += await _widened(transaction, book, now)
         await transaction.publish(events)
@@ -315,15 +316,16 @@ class _Decided:
             decision = decide(book, submission.request, cause, self._now, self._organisations)
         except Refused as refused:
             return refused
-        answer = {
+        told = {
             "source": submission.source,
             "id": submission.id,
             "type": submission.type,
             "accepted_at": self._accepted_at,
             **decision.ids,
         }
-        self._seen[name] = Earlier(submission.digest, answer)
-        self.accepted.append(AcceptedRow((self._organisation_id, *name), submission.digest, answer, self._now))
+        answer = _ENCODER.encode(told)
+        self._seen[name] = Earlier(submission.digest, answer, self._accepted_at)
+        self.accepted.append(AcceptedRow((self._organisation_id, *name), submission.digest, answer))
         self.events += decision.events
         return Acceptance(answer)
 
@@ -378,7 +380,7 @@ def _answer_again(submission: Submission, before: Earlier) -> Outcome:
         "conflict",
         "This id was used for another request",
         "",
-        f"id {submission.id!r} of source {submission.source!r} was accepted at {before.answer['accepted_at']} with"
+        f"id {submission.id!r} of source {submission.source!r} was accepted at {before.accepted_at} with"
         " another body; send a new request under a new id, or the same body again",
     )
 

@@ -7,14 +7,14 @@ holds all that is needed, and ids and time are given.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import singledispatch
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from mentorstream_events.partner import (
     ConfigureProgram,
@@ -67,12 +67,11 @@ class Facts:
         self.events.append(emit(self._cause, data, time=self._now, name=name))
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What was decided: the facts, and the ids that the partner is told."""
 
     events: Sequence[Outgoing]
-    ids: Mapping[str, str]
+    ids: Mapping[str, UUID]
 
 
 def decide(
@@ -84,7 +83,7 @@ def decide(
     """
     facts = Facts(cause, now)
     ids = _apply(request, book, facts, organisations or {})
-    return Decision(facts.events, {name: str(value) for name, value in ids.items()})
+    return Decision(facts.events, ids)
 
 
 @singledispatch
@@ -362,7 +361,7 @@ def _place(
         program_id=program.program_id,
         person_id=person_id,
         organisation_id=book.organisation.organisation_id,
-        roles=tuple(details.roles),
+        roles=details.roles,
         details=stored_details(details),
         blocks=blocks,
     )
@@ -381,7 +380,7 @@ def _place(
 
 def _out(participant: Participant) -> Participant:
     """Out of the program. What was declared for audits goes with them; the rest is as they left it."""
-    details = {name: value for name, value in participant.details.items() if name != "audit_groups"}
+    details = replace(participant.details, audit_groups=UNSET)
     return replace(participant, active=False, blocks=(), details=details)
 
 

@@ -37,7 +37,7 @@ class Eraser:
             # An id is erased once, so it is cause enough.
             cause = Cause(id=f"erased/{person.person_id}", traceparent=traceparent)
             events = erase(book, person, cause, now)
-            await transaction.store([book], [])
+            await transaction.store([book], [], now)
             await transaction.erase(person, now)
             await transaction.publish(events)
         self._store.wake()

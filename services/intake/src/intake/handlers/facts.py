@@ -6,12 +6,14 @@ Only here do stored details become contracts, so that a stored detail and an eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from mentorstream_events.partner import ParticipantDetails
+from mentorstream_events.partner import AuditGroupRequest, ParticipantDetails, SkillRequest
 from mentorstream_events.people import PersonKnown
 from mentorstream_events.registrations import (
     ParticipantRegistered,
@@ -21,7 +23,7 @@ from mentorstream_events.registrations import (
     ReportingLineChanged,
     VocabularyConfigured,
 )
-from mentorstream_events.values import Policy, ReportingLine, SkillLink, Terms
+from mentorstream_events.values import Policy, Profile, ReportingLine, SkillLink, Terms, WeeklyHours
 
 from ..domain import checks
 from ..domain.book import Book
@@ -33,32 +35,48 @@ BLOCKS_LIMIT: Final = 200
 LINES_LIMIT: Final = 1000
 
 
-def stored_details(details: ParticipantDetails) -> dict[str, Any]:
+class Details(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is kept of a participant's details: the event's fields, without those that other records hold."""
+
+    capacity: int
+    credentials: tuple[str, ...]
+    languages: tuple[str, ...]
+    availability: tuple[WeeklyHours, ...]
+    offers: tuple[SkillRequest, ...]
+    wants: tuple[SkillRequest, ...]
+    goals: tuple[str, ...]
+    interests: tuple[str, ...]
+    values: tuple[str, ...]
+    style: str | None
+    industry: str | None
+    seniority: int
+    # Left out where there are none, so that who was stored before there were any does not differ.
+    audit_groups: tuple[AuditGroupRequest, ...] | UnsetType = UNSET
+
+
+def stored_details(details: ParticipantDetails) -> Details:
+    """What is kept of a request's details, with hours and groups in their order."""
     hours = sorted(
-        (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
-        for each in details.availability
-    )
-    stored: dict[str, Any] = {
-        "capacity": details.capacity if "mentor" in details.roles else 0,
-        "credentials": list(details.credentials),
-        "languages": list(details.languages),
-        "availability": [{"weekday": day, "start_minute": start, "end_minute": end} for day, start, end in hours],
-        "offers": [{"skill": each.skill, "level": each.level} for each in details.offers],
-        "wants": [{"skill": each.skill, "level": each.level} for each in details.wants],
-        "goals": list(details.goals),
-        "interests": list(details.interests),
-        "values": list(details.values),
-        "style": details.style,
-        "industry": details.industry,
-        "seniority": details.seniority,
-    }
-    if details.audit_groups:  # else left out, so that who was stored before there were any does not differ
-        stored["audit_groups"] = [
-            {"attribute": each.attribute, "group": each.group}
-            for each in sorted(details.audit_groups, key=lambda each: each.attribute)
+        [
+            (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
+            for each in details.availability
         ]
-    return stored
+    )
+    return Details(
+        capacity=details.capacity if "mentor" in details.roles else 0,
+        credentials=details.credentials,
+        languages=details.languages,
+        availability=tuple([WeeklyHours(weekday=day, start_minute=start, end_minute=end) for day, start, end in hours]),
+        offers=details.offers,
+        wants=details.wants,
+        goals=details.goals,
+        interests=details.interests,
+        values=details.values,
+        style=details.style,
+        industry=details.industry,
+        seniority=details.seniority,
+        audit_groups=tuple(sorted(details.audit_groups, key=attrgetter("attribute"))) or UNSET,
+    )
 
 
 def participant_fact(model: type[ParticipantT], book: Book, participant: Participant) -> ParticipantT:
@@ -66,23 +84,33 @@ def participant_fact(model: type[ParticipantT], book: Book, participant: Partici
     person, program = book.people[participant.person_id], book.programs[participant.program_id]
     if person.identity is None:
         raise AssertionError(f"participant {participant.participant_id} has a person without a zone")
-    profile = {**participant.details, "zone": person.identity.zone}
-    return msgspec.convert(
-        {
-            "program_id": participant.program_id,
-            "participant_id": participant.participant_id,
-            "person_id": participant.person_id,
-            "organisation_id": participant.organisation_id,
-            "roles": participant.roles,
-            "capacity": profile.pop("capacity"),
-            "credentials": profile.pop("credentials"),
-            "audit_groups": profile.pop("audit_groups", ()),
-            "profile": profile,
-            "managers": book.lines.chain(participant.person_id, program.boss_levels),
-            # Each side of a block is told on its own event, so those beyond the limit are still known from theirs.
-            "blocks": book.barred(participant)[:BLOCKS_LIMIT],
-        },
-        model,
+    details: Details = participant.details
+    return model(
+        program_id=participant.program_id,
+        participant_id=participant.participant_id,
+        person_id=participant.person_id,
+        organisation_id=participant.organisation_id,
+        roles=cast("Any", participant.roles),
+        capacity=details.capacity,
+        # What a request may say is within what an event may; a test holds that.
+        profile=Profile(
+            zone=person.identity.zone,
+            languages=details.languages,
+            availability=details.availability,
+            offers=details.offers,
+            wants=details.wants,
+            goals=details.goals,
+            interests=details.interests,
+            values=details.values,
+            style=details.style,
+            industry=details.industry,
+            seniority=details.seniority,
+        ),
+        managers=book.lines.chain(participant.person_id, program.boss_levels),
+        # Each side of a block is told on its own event, so those beyond the limit are still known from theirs.
+        blocks=book.barred(participant)[:BLOCKS_LIMIT],
+        credentials=details.credentials,
+        audit_groups=() if details.audit_groups is UNSET else details.audit_groups,
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
+
+import msgspec
 
 from mentorstream_runtime.outbox import Outgoing
 
@@ -31,22 +33,20 @@ class Needs:
     vocabularies: frozenset[tuple[str, str]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """A request accepted before, with the answer that was given."""
+class Earlier(msgspec.Struct, frozen=True):
+    """A request accepted before, with the answer that was given, in JSON, and the time that it told."""
 
     digest: bytes
-    answer: Mapping[str, Any]
+    answer: bytes
+    accepted_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedRow:
-    """A request to be remembered as accepted."""
+class AcceptedRow(msgspec.Struct, frozen=True):
+    """A request to be remembered as accepted, with the answer in JSON."""
 
     key: RequestKey
     digest: bytes
-    answer: Mapping[str, Any]
-    accepted_at: datetime
+    answer: bytes
 
 
 class Transaction(Protocol):
@@ -66,8 +66,8 @@ class Transaction(Protocol):
         """Ids of those of the named organisations that exist."""
         ...
 
-    async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow]) -> None:
-        """Write what changed in the books, and which requests were accepted, all at the same time."""
+    async def store(self, books: Sequence[Book], accepted: Sequence[AcceptedRow], now: datetime) -> None:
+        """Write what changed in the books, and which requests were accepted now."""
         ...
 
     async def lines_of(self, program_id: UUID, levels: int) -> Sequence[tuple[UUID, Sequence[UUID]]]:
