@@ -45,7 +45,7 @@ WITH taken AS (
       AND participant_id <> $2 AND ($3::uuid[] IS NULL OR participant_id = ANY($3))
     ORDER BY participant_id LIMIT $4
 )
--- Details are text, so that not the event loop but a thread decodes them.
+-- Columns as `load_participants` has them.
 SELECT participant_id, person_id, organisation_id, joined_at, details::text AS details,
        greatest(capacity - coalesce(places, 0), 0) AS capacity
 FROM participant LEFT JOIN taken ON mentor_id = participant_id

@@ -11,7 +11,9 @@ SELECT program.*,
 FROM program WHERE program_id = ANY($1::uuid[]);
 
 -- name: load_participants
-SELECT * FROM participant WHERE program_id = ANY($1::uuid[]);
+-- Details are text, to be read straight into what they become.
+SELECT program_id, participant_id, person_id, organisation_id, joined_at, capacity, details::text AS details
+FROM participant WHERE program_id = ANY($1::uuid[]);
 
 -- name: load_matches
 -- All there ever were: a pair is never matched again, and who was left alone longest goes first in a tie.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -26,7 +26,7 @@ from mentorstream_runtime.database import Pool as Connections
 from mentorstream_runtime.database import organisation_scope, transaction
 from mentorstream_runtime.outbox import Cause, emit
 
-from .postgres import StoredRows, decode_details, pool_of
+from .postgres import StoredRows, pool_of
 from .requests import Write
 
 # Mentors with a place who are looked through for one page, by the order of their ids.
@@ -152,8 +152,7 @@ class Choices:
 
 def _pool(chooser: Chooser, rows: StoredRows) -> Pool:
     """The mentee and the mentors with a place; mentors' capacity is what is left of it."""
-    decoded = [{**row, "details": decode_details(row["details"])} for row in rows.participants]
-    pool = pool_of(replace(rows, participants=decoded))
+    pool = pool_of(rows)
     pool.advance(chooser.now)
     return pool
 

@@ -320,10 +320,10 @@ async def flush_pools(connection: Connection, several: Sequence[StoredPools]) ->
 
 @dataclass(frozen=True, slots=True)
 class StoredRows:
-    """A program, and the rows of its pool. Details of participants may be decoded already."""
+    """A program, and the rows of its pool. Details of participants are text."""
 
     program: asyncpg.Record
-    participants: Sequence[asyncpg.Record | Mapping[str, Any]]
+    participants: Sequence[asyncpg.Record]
     matches: Sequence[asyncpg.Record]
     waiting: Sequence[asyncpg.Record]
     open_round: asyncpg.Record | None = None
@@ -396,13 +396,8 @@ def _program(row: asyncpg.Record) -> Program:
 _DETAILS: Final = msgspec.json.Decoder(_Details)
 
 
-def decode_details(text: str) -> object:
-    """The column `participant.details` from its text, as far as `pool_of` wants it."""
-    return _DETAILS.decode(text)
-
-
-def _participant(row: asyncpg.Record | Mapping[str, Any]) -> Participant:
-    details = msgspec.convert(row["details"], _Details)
+def _participant(row: asyncpg.Record) -> Participant:
+    details = _DETAILS.decode(row["details"])
     return Participant(
         participant_id=row["participant_id"],
         person_id=row["person_id"],
