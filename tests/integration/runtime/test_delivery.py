@@ -22,6 +22,16 @@ async def test_each_record_is_handled_once_and_its_events_published_in_order(ben
     await bench.check_complete(7, 40)
 
 
+async def test_what_is_published_and_not_deleted_yet_is_not_published_again(bench: Bench) -> None:
+    """The relay deletes less often than it looks: looks in between leave out what was acknowledged."""
+    async with bench.process():
+        for number in range(1, 31):
+            await bench.publish(*registrations(3, 1, start=number))
+        await bench.until_stored(90)
+    published = await read_events(bench.servers.kafka_bootstrap, bench.prefix, "matches")
+    assert len(published) == len({item.id for item in published}) == 90
+
+
 async def test_a_second_process_takes_over_where_the_first_ended(bench: Bench) -> None:
     await bench.publish(*registrations(5, 20))
     async with bench.process("one"):

@@ -63,12 +63,15 @@ _RELEASE_LANES: Final = """
     UPDATE outbox_lane SET holder = NULL, expires_at = '-infinity' WHERE holder = $1
 """
 _DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
-# Deleting what is acknowledged and reading on are one statement: whoever waits for the next event waits for one less.
 _PENDING: Final = """
-    WITH acknowledged AS (DELETE FROM outbox WHERE position = ANY($1::bigint[]))
     SELECT position, topic, key, headers, value FROM outbox
     WHERE lane = ANY($2::smallint[]) AND position <> ALL ($1::bigint[]) ORDER BY position LIMIT $3
 """
+# Deleting what is acknowledged and reading on are one statement, where something is deleted: one answer to wait for.
+_DELETE_AND_PENDING: Final = f"WITH acknowledged AS ({_DELETE}) {_PENDING}"
+# Deleting waits for the disk, and whoever waits for the next event would wait too: so not at every look.
+_DELETE_SECONDS: Final = 0.05
+_DELETE_ROWS: Final = 200
 
 
 class Relay:
@@ -79,11 +82,13 @@ class Relay:
         self._settings = settings
         self._pool = pool
         self._wakeups = wakeups
+        self._idle_seconds = min(1.0, settings.lane_lease_seconds / 3)
         self._producer: AIOKafkaProducer | None = None
         self._partition_of = DefaultPartitioner()
         self._targets: dict[tuple[str, str], TopicPartition] = {}
         self._lanes: list[int] = []
         self._acknowledged: list[int] = []
+        self._delete_at = 0.0
         self._renew_at = 0.0
         self._ends_at = 0.0
         self._stopping = False
@@ -111,12 +116,12 @@ class Relay:
                         self.checked.set()
                     if check_only:
                         return
-                    idle = await self._turn()
+                    pause = await self._turn()
                     self.healthy, delay = True, 0.1
-                    if idle and self._stopping:
+                    if pause and self._stopping and not self._acknowledged:
                         return
-                    if idle:
-                        await wait_for(self._wakeups.outbox, min(1.0, self._settings.lane_lease_seconds / 3))
+                    if pause and not self._stopping:
+                        await wait_for(self._wakeups.outbox, pause)
                 except Halted as halt:
                     self.healthy, self.halted = False, halt
                     metrics.HALTED.labels(halt.reason).set(1)
@@ -149,22 +154,32 @@ class Relay:
         metrics.OUTBOX_AGE_SECONDS.set(float(row["age"]))
         return int(row["depth"])
 
-    async def _turn(self) -> bool:
-        """One look at the outbox. Returns whether there was nothing to do."""
-        if time.monotonic() >= self._renew_at:
+    async def _turn(self) -> float:
+        """One look at the outbox. Returns after how many seconds to look again, unless woken."""
+        now = time.monotonic()
+        if now >= self._renew_at:
             await self._delete_acknowledged()  # before somebody else gets their lane, and publishes them again
             await self._hold_lanes()
-        rows = await self._pool.fetch(_PENDING, self._acknowledged, self._lanes, self._settings.relay_batch)
-        self._acknowledged = []
+        deleting = len(self._acknowledged) >= _DELETE_ROWS or now >= self._delete_at or self._stopping
+        rows = await self._pool.fetch(
+            _DELETE_AND_PENDING if self._acknowledged and deleting else _PENDING,
+            self._acknowledged,
+            self._lanes,
+            self._settings.relay_batch,
+        )
+        if deleting:
+            self._acknowledged = []
         if not rows:
-            return True
+            return max(0.001, self._delete_at - now) if self._acknowledged else self._idle_seconds
         if time.monotonic() >= self._ends_at:  # frozen meanwhile: others may have published these rows, and newer ones
             self._renew_at = 0.0
-            return False
+            return 0.0
         await self._publish(rows)
         points.reach("after_acknowledgement")
-        self._acknowledged = [row["position"] for row in rows]
-        return False
+        if not self._acknowledged:
+            self._delete_at = time.monotonic() + _DELETE_SECONDS
+        self._acknowledged += [row["position"] for row in rows]
+        return _DELETE_SECONDS if len(rows) < self._settings.relay_batch else 0.0
 
     async def _delete_acknowledged(self) -> None:
         if self._acknowledged:

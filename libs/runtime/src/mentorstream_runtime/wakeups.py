@@ -87,5 +87,6 @@ class Wakeups:
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Wait until the event is set or the time is over, and clear it."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     event.clear()
