@@ -45,8 +45,8 @@ OrganisationName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
 LocalTime = Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", description="HH:MM, local.")]
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of what partners send: unknown fields are refused."""
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """Base of what partners send: unknown fields are refused. Never part of a cycle, as no value of an event is."""
 
 
 class Hours(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -82,19 +82,12 @@ def minute_of(local_time: str) -> int:
 
 def hours_faults(hours: Sequence[tuple[int, int, int]], pointer: str) -> list[Violation]:
     """Inverted and overlapping hours, of (ISO weekday, start minute, end minute). Touching ones are fine."""
-    day_before = end_before = 0
-    for day, start, end in sorted(hours):
-        if end <= start or (day == day_before and start < end_before):
-            break
-        day_before, end_before = day, end
-    else:
-        return []
     faults = [
         Violation(f"{pointer}/{index}", f"starts at {_clock(start)} and ends at {_clock(end)}; the end must be later")
         for index, (_, start, end) in enumerate(hours)
         if end <= start
     ]
-    if faults:
+    if faults or len(hours) == 1:
         return faults
     in_order = sorted((*entry, index) for index, entry in enumerate(hours))
     for (day, start, end, first), (next_day, next_start, next_end, second) in pairwise(in_order):
@@ -134,9 +127,14 @@ def text_faults(text: str, pointer: str) -> list[Violation]:
     return [Violation(pointer, "is blank or has white space at its start or end; expected plain text")]
 
 
+def are_plain(texts: Sequence[str]) -> bool:
+    """Whether none of the texts is blank or has white space around it."""
+    return "" not in texts and list(map(str.strip, texts)) == [*texts]
+
+
 def texts_faults(texts: Sequence[str], pointer: str, field: str = "") -> list[Violation]:
     """`text_faults` of each; the text is at `field` of its entry."""
-    if "" not in texts and list(map(str.strip, texts)) == list(texts):
+    if are_plain(texts):
         return []
     return [fault for index, text in enumerate(texts) for fault in text_faults(text, f"{pointer}/{index}{field}")]
 

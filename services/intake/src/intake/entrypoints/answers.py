@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from mentorstream_runtime.http import FieldError, Problem
 
 from ..domain.refusals import Kind, Refused
-from ..handlers.acceptance import Acceptance, Outcome
+from ..handlers.acceptance import Acceptance
 from ..handlers.imports import ImportReport
 from ..handlers.rows import column_of
 
@@ -44,13 +44,13 @@ def single_answer(acceptance: Acceptance) -> Response:
     return Response(b'{"accepted":[%b],"refused":[]}' % acceptance.answer, _ACCEPTED, media_type="application/json")
 
 
-def batch_answer(outcomes: Sequence[tuple[Mapping[str, Any], Outcome]]) -> Response:
-    """Outcomes of events, each with what identifies it: 202 when all are in force, 207 when some, 422 when none."""
-    accepted = [msgspec.Raw(outcome.answer) for _, outcome in outcomes if isinstance(outcome, Acceptance)]
+def batch_answer(outcomes: Sequence[Acceptance | tuple[Mapping[str, str], Refused]]) -> Response:
+    """Outcomes of events, refusals with what identifies the event: 202 when all are in force, 207 some, 422 none."""
+    accepted = [msgspec.Raw(each.answer) for each in outcomes if isinstance(each, Acceptance)]
     refused = [
-        {"index": index, **identity, **_told(outcome)}
-        for index, (identity, outcome) in enumerate(outcomes)
-        if isinstance(outcome, Refused)
+        {"index": index, **each[0], **_told(each[1])}
+        for index, each in enumerate(outcomes)
+        if not isinstance(each, Acceptance)
     ]
     return _answer({"accepted": accepted, "refused": refused}, len(accepted), len(refused), "event of the batch")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -24,7 +24,7 @@ from .. import metrics
 from ..adapters.reads import PostgresReads
 from ..domain.book import Organisation
 from ..domain.refusals import Refused, refuse
-from ..handlers.acceptance import Acceptor, Outcome
+from ..handlers.acceptance import Acceptance, Acceptor, Outcome
 from ..handlers.authentication import Authenticator
 from ..handlers.erasure import Eraser
 from ..handlers.imports import import_rows
@@ -80,7 +80,7 @@ def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> N
                 " Send application/cloudevents+json, or use an API key.",
             )
         if mode == "batch":
-            return await _take_batch(services, organisation, read_events(body), settings.batch_limit_events)
+            return await _take_batch(services, organisation, body, settings.batch_limit_events)
         event = event_of_binary(request.headers, body) if mode == "binary" else event_of(read_event(body))
         submission = submission_of(event, current_traceparent())
         (outcome,) = await services.acceptor.accept(organisation, [submission])
@@ -90,29 +90,39 @@ def _add_events(app: FastAPI, settings: IntakeSettings, services: Services) -> N
         return single_answer(outcome)
 
 
-async def _take_batch(services: Services, organisation: Organisation, documents: Any, limit: int) -> Response:
+async def _take_batch(services: Services, organisation: Organisation, body: bytes, limit: int) -> Response:
+    # The documents are gone before anything is waited for.
+    read = _read_batch(body, limit)
+    submissions = [each for each in read if isinstance(each, Submission)]
+    decided = iter(await services.acceptor.accept(organisation, submissions))
+    outcomes: list[Acceptance | tuple[Mapping[str, str], Refused]] = []
+    for each in read:
+        if not isinstance(each, Submission):
+            outcomes.append(each)
+            continue
+        outcome = next(decided)
+        identity = {"source": each.source, "id": each.id}
+        outcomes.append((identity, _in_event(outcome)) if isinstance(outcome, Refused) else outcome)
+    _count(each if isinstance(each, Acceptance) else each[1] for each in outcomes)
+    return batch_answer(outcomes)
+
+
+def _read_batch(body: bytes, limit: int) -> list[Submission | tuple[Mapping[str, str], Refused]]:
+    """The events of a batch, those refused with what identifies them. Raises Refused for what is no batch."""
     title = "This is no batch that can be accepted"
+    documents = read_events(body)
     if not isinstance(documents, list) or not documents:
         raise refuse("invalid", title, "", "expected a JSON list with at least one CloudEvent")
     if len(documents) > limit:
         raise refuse("too_large", title, "", f"has {len(documents)} events; the limit is {limit}")
-    results: list[Submission | Refused] = []
     traceparent = current_traceparent()
+    read: list[Submission | tuple[Mapping[str, str], Refused]] = []
     for document in documents:
         try:
-            results.append(submission_of(event_of(document), traceparent))
+            read.append(submission_of(event_of(document), traceparent))
         except Refused as refused:
-            results.append(refused)
-    submissions = [each for each in results if isinstance(each, Submission)]
-    decided = iter(await services.acceptor.accept(organisation, submissions))
-    outcomes: list[tuple[dict[str, Any], Outcome]] = []
-    for document, result in zip(documents, results, strict=True):
-        outcome = result if isinstance(result, Refused) else next(decided)
-        if outcome is not result and isinstance(outcome, Refused):
-            outcome = _in_event(outcome)
-        outcomes.append((identity_of(document), outcome))
-    _count(outcome for _, outcome in outcomes)
-    return batch_answer(outcomes)
+            read.append((identity_of(document), refused))
+    return read
 
 
 def _add_imports(app: FastAPI, settings: IntakeSettings, services: Services) -> None:

@@ -54,7 +54,7 @@ _ALONE: Final = (ConfigureProgram, ConfigureVocabulary)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class Acceptance(msgspec.Struct, frozen=True):
+class Acceptance(msgspec.Struct, frozen=True, gc=False):
     """A request that is in force. `repeated`: it had been accepted before, and this is the answer of then, in JSON."""
 
     answer: bytes

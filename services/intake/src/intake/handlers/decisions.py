@@ -67,7 +67,7 @@ class Facts:
         self.events.append(emit(self._cause, data, time=self._now, name=name))
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What was decided: the facts, and the ids that the partner is told."""
 
     events: Sequence[Outgoing]

@@ -15,6 +15,7 @@ from mentorstream_events.partner import (
     AuditGroupRequest,
     ConfigureProgram,
     ConfigureVocabulary,
+    Hours,
     ParticipantDetails,
     PersonDetails,
     RegisterParticipant,
@@ -98,11 +99,12 @@ def _participant_faults(
     if len(details.roles) > 1:
         yield from checks.double_faults(details.roles, f"{_POINTER}/roles")
     yield from checks.capacity_faults(details.roles, document.get("capacity"), f"{_POINTER}/capacity")
-    hours = [
-        (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
-        for each in details.availability
-    ]
-    yield from checks.hours_faults(hours, f"{_POINTER}/availability")
+    if not _in_order(details.availability):
+        hours = [
+            (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
+            for each in details.availability
+        ]
+        yield from checks.hours_faults(hours, f"{_POINTER}/availability")
     for name, pointer in _LISTS:
         if len(entries := getattr(details, name)) > 1:
             yield from checks.double_faults(entries, pointer)
@@ -116,15 +118,33 @@ def _participant_faults(
     if reference in details.blocks:
         index = details.blocks.index(reference)
         yield Violation(f"{_POINTER}/blocks/{index}", "names the person themselves")
-    for name, pointer in _TEXTS:
-        if entries := getattr(details, name):
-            yield from checks.texts_faults(entries, pointer)
-    for named, pointer in skills:
-        yield from checks.texts_faults(named, pointer, "/skill")
+    yield from _text_faults(details, skills)
+
+
+def _text_faults(details: ParticipantDetails, skills: Sequence[tuple[Sequence[str], str]]) -> Iterator[Violation]:
+    texts = [*details.goals, *details.interests, *details.values, *details.credentials]
+    for named, _ in skills:
+        texts += named
+    if not checks.are_plain(texts):
+        for name, pointer in _TEXTS:
+            yield from checks.texts_faults(getattr(details, name), pointer)
+        for named, pointer in skills:
+            yield from checks.texts_faults(named, pointer, "/skill")
     if details.style is not None:
         yield from checks.text_faults(details.style, f"{_POINTER}/style")
     if details.industry is not None:
         yield from checks.text_faults(details.industry, f"{_POINTER}/industry")
+
+
+def _in_order(availability: Sequence[Hours]) -> bool:
+    """Whether hours follow each other through the week, so that none is wrong. Local times compare as they are read."""
+    day_before, end_before = 0, ""
+    for each in availability:
+        day, start, end = checks.ISO_WEEKDAY[each.weekday], each.start, each.end
+        if end <= start or day < day_before or (day == day_before and start < end_before):
+            return False
+        day_before, end_before = day, end
+    return True
 
 
 def _audit_faults(groups: Sequence[AuditGroupRequest], pointer: str) -> Iterator[Violation]:

@@ -33,7 +33,7 @@ class Needs:
     vocabularies: frozenset[tuple[str, str]] = frozenset()
 
 
-class Earlier(msgspec.Struct, frozen=True):
+class Earlier(msgspec.Struct, frozen=True, gc=False):
     """A request accepted before, with the answer that was given, in JSON, and the time that it told."""
 
     digest: bytes
@@ -41,7 +41,7 @@ class Earlier(msgspec.Struct, frozen=True):
     accepted_at: str
 
 
-class AcceptedRow(msgspec.Struct, frozen=True):
+class AcceptedRow(msgspec.Struct, frozen=True, gc=False):
     """A request to be remembered as accepted, with the answer in JSON."""
 
     key: RequestKey

@@ -35,7 +35,7 @@ _JSON: Final = re.compile(r"^application/([a-z0-9.-]+\+)?json\s*(;|$)", re.IGNOR
 _TRACEPARENT: Final = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """A CloudEvent, as far as it is looked at. Decoded, it may still have a text that no attribute may be."""
 
     id: Annotated[str, Meta(min_length=1, max_length=_LENGTH_LIMIT)]
@@ -53,7 +53,7 @@ _ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _ENVELOPES: Final = msgspec.json.Decoder(list[Envelope])
 
 
-class Submission(msgspec.Struct, frozen=True):
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """One request, ready to be decided. `digest` tells whether another body came under the same id."""
 
     source: str
