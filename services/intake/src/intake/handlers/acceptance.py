@@ -44,7 +44,8 @@ from .submissions import Submission
 
 log = structlog.get_logger(__name__)
 
-GROUP_LIMIT: Final = 500
+# Under load a group is this large: a transaction has some fifteen round trips, and all in it share them.
+_GROUP_LIMIT: Final = 1000
 _ATTEMPTS: Final = 4
 # One is decided while the database answers the other. More would only make smaller groups. Who waits for a lock that
 # others hold is not among them.
@@ -133,7 +134,7 @@ class Acceptor:
                 held.add(key)
                 later.append(entry)
                 continue
-            if group and size + len(entry.submissions) > GROUP_LIMIT:
+            if group and size + len(entry.submissions) > _GROUP_LIMIT:
                 later += self._waiting[index:]
                 break
             group.setdefault(key, []).append(entry)

@@ -6,6 +6,7 @@ Only here do stored details become contracts, so that a stored detail and an eve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
@@ -33,6 +34,7 @@ ParticipantT = TypeVar("ParticipantT", ParticipantRegistered, ParticipantUpdated
 
 BLOCKS_LIMIT: Final = 200
 LINES_LIMIT: Final = 1000
+_PLACE_IN_WEEK: Final = attrgetter("weekday", "start_minute", "end_minute")
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -56,17 +58,12 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 def stored_details(details: ParticipantDetails) -> Details:
     """What is kept of a request's details, with hours and groups in their order."""
-    hours = sorted(
-        [
-            (checks.ISO_WEEKDAY[each.weekday], checks.minute_of(each.start), checks.minute_of(each.end))
-            for each in details.availability
-        ]
-    )
+    hours = [_weekly(each.weekday, each.start, each.end) for each in details.availability]
     return Details(
         capacity=details.capacity if "mentor" in details.roles else 0,
         credentials=details.credentials,
         languages=details.languages,
-        availability=tuple([WeeklyHours(weekday=day, start_minute=start, end_minute=end) for day, start, end in hours]),
+        availability=tuple(sorted(hours, key=_PLACE_IN_WEEK)),
         offers=details.offers,
         wants=details.wants,
         goals=details.goals,
@@ -76,6 +73,14 @@ def stored_details(details: ParticipantDetails) -> Details:
         industry=details.industry,
         seniority=details.seniority,
         audit_groups=tuple(sorted(details.audit_groups, key=attrgetter("attribute"))) or UNSET,
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _weekly(weekday: str, start: str, end: str) -> WeeklyHours:
+    """Remembered: many people are free at the same hours."""
+    return WeeklyHours(
+        weekday=checks.ISO_WEEKDAY[weekday], start_minute=checks.minute_of(start), end_minute=checks.minute_of(end)
     )
 
 

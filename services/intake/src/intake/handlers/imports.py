@@ -16,7 +16,7 @@ from mentorstream_events.partner import RegisterParticipant
 
 from ..domain.book import Organisation
 from ..domain.refusals import Refused
-from .acceptance import GROUP_LIMIT, Acceptor
+from .acceptance import Acceptor
 from .documents import digest
 from .meaning import meaning_faults
 from .rows import Row
@@ -25,6 +25,7 @@ from .submissions import Submission
 
 TYPE: Final = "mentorstream.participant.register.v1"
 _PAUSE_ROWS: Final = 200
+_CHUNK_ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ async def import_rows(
         if report.rows % _PAUSE_ROWS == 0:
             await asyncio.sleep(0)  # other requests are not to wait for a whole file
     good = managers_first(good)
-    for start in range(0, len(good), GROUP_LIMIT):
-        chunk = good[start : start + GROUP_LIMIT]
+    for start in range(0, len(good), _CHUNK_ROWS):
+        chunk = good[start : start + _CHUNK_ROWS]
         outcomes = await acceptor.accept(organisation, [submission for _, submission in chunk])
         for (line, _), outcome in zip(chunk, outcomes, strict=True):
             if isinstance(outcome, Refused):
