@@ -101,10 +101,7 @@ class SequenceNumber(NamedTuple):
 
         Raises ValueError for a number that is negative or too wide: it would break that order for good.
         """
-        text = f"{self.incarnation:06d}.{self.number:018d}"
-        if len(text) != _SEQUENCE_WIDTH or "-" in text:
-            raise ValueError(f"{text!r} is no sequence number")
-        return text
+        return _sequence_bytes(self).decode()
 
     def missing_since(self, last: SequenceNumber | None) -> int | None:
         """How many numbers lie between the last one seen and this one; None when this one is a repeat.
@@ -202,11 +199,11 @@ def encode_headers(
     headers = [
         *_CONTENT_TYPE,
         ("ce_id", event_id.encode()),
-        ("ce_type", _encoded(event_type)),
-        ("ce_source", _encoded(source)),
-        # UTC's isoformat ends with +00:00.
-        ("ce_time", f"{(time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat()[:-6]}Z".encode()),
-        ("ce_sequence", sequence.encode().encode()),
+        _named("ce_type", event_type),
+        _named("ce_source", source),
+        # The JSON encoder writes an instant in a ninth of the time that isoformat() takes.
+        ("ce_time", _ENCODER.encode(time if time.tzinfo is UTC else time.astimezone(UTC))[1:-1]),
+        ("ce_sequence", _sequence_bytes(sequence)),
     ]
     if traceparent is not None:
         headers.append(("ce_traceparent", traceparent.encode()))
@@ -218,9 +215,16 @@ def encode_headers(
 
 
 @lru_cache(maxsize=1024)
-def _encoded(name: str) -> bytes:
+def _named(header: str, name: str) -> tuple[str, bytes]:
     """Types and sources: few, and in each event."""
-    return name.encode()
+    return header, name.encode()
+
+
+def _sequence_bytes(sequence: SequenceNumber) -> bytes:
+    raw = b"%06d.%018d" % sequence
+    if len(raw) != _SEQUENCE_WIDTH or b"-" in raw:
+        raise ValueError(f"{raw.decode()!r} is no sequence number")
+    return raw
 
 
 def contract_of(data: Value) -> Contract:

@@ -9,7 +9,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,10 @@ LANES: Final = 4
 # Unless an operator raised the broker's message.max.bytes and our limit with it.
 LIMIT_BYTES: Final = 900_000
 _PACK: Final = msgspec.msgpack.Encoder()
+# Topic and key: what has numbers of its own, and one order.
+_Place: TypeAlias = tuple[str, str]
+# Of an event: its place, its type, its value.
+_Encoded: TypeAlias = tuple[_Place, str, bytes | None]
 
 _DRAW_NUMBERS: Final = """
     INSERT INTO outbox_sequence AS drawn (topic, key, number)
@@ -75,27 +79,27 @@ async def write_outbox(
     if not events:
         return
     encoded = [_encode(event, limit_bytes) for event in events]
-    counts = Counter((topic, key) for topic, key, _ in encoded)
+    counts = Counter([place for place, _, _ in encoded])
     numbers, restored = await _draw(connection, counts)
     published = await _published(connection, events, encoded) if restored else frozenset()
-    lanes = {key: lane_of(key) for _, key in counts}
+    lanes = {place: lane_of(place[1]) for place in counts}
     rows = []
-    for event, (topic, key, value) in zip(events, encoded, strict=True):
+    for event, (place, event_type, value) in zip(events, encoded, strict=True):
         if event.id in published:
             continue
-        incarnation, number = numbers[topic, key]
-        numbers[topic, key] = (incarnation, number + 1)
+        sequence = numbers[place]
+        numbers[place] = SequenceNumber(sequence.incarnation, sequence.number + 1)
         headers = encode_headers(
             event_id=event.id,
-            event_type=contract_of(event.data).name,
+            event_type=event_type,
             source=source,
             time=event.time,
-            sequence=SequenceNumber(incarnation, number),
+            sequence=sequence,
             traceparent=event.traceparent,
             redrive_of=event.redrive_of,
             redrive_for=event.redrive_for,
         )
-        rows.append((lanes[key], topic, key, _PACK.encode(headers), value))
+        rows.append((lanes[place], *place, _PACK.encode(headers), value))
     await connection.copy_records_to_table("outbox", records=rows, columns=["lane", "topic", "key", "headers", "value"])
 
 
@@ -113,9 +117,8 @@ async def write_raw(
     Raises Rejected("too_large") for a record that the broker would refuse: all behind it would wait for ever.
     """
     numbers, _ = await _draw(connection, Counter({(topic, key): 1}))
-    incarnation, number = numbers[topic, key]
     kept = [header for header in headers if header[0] != "ce_sequence"]
-    kept.append(("ce_sequence", SequenceNumber(incarnation, number).encode().encode()))
+    kept.append(("ce_sequence", numbers[topic, key].encode().encode()))
     packed = _PACK.encode(kept)
     size = len(packed) + len(value or b"")
     if size > limit_bytes:
@@ -137,23 +140,21 @@ def lane_of(key: str) -> int:
     return zlib.crc32(key.encode()) % LANES
 
 
-def _encode(event: Outgoing, limit_bytes: int) -> tuple[str, str, bytes | None]:
+def _encode(event: Outgoing, limit_bytes: int) -> _Encoded:
     contract = contract_of(event.data)
     value = encode_data(event.data)
     if value is not None and len(value) > limit_bytes:
         raise Rejected("too_large", f"{contract.name} has {len(value)} bytes; the limit is {limit_bytes}")
-    return contract.topic.name, contract.key_of(event.data), value
+    return (contract.topic.name, contract.key_of(event.data)), contract.name, value
 
 
-async def _published(
-    connection: Connection, events: Sequence[Outgoing], encoded: Sequence[tuple[str, str, bytes | None]]
-) -> frozenset[str]:
+async def _published(connection: Connection, events: Sequence[Outgoing], encoded: Sequence[_Encoded]) -> frozenset[str]:
     """Ids of those that are on their topics; gives their numbers back, so that readers see no gap."""
     rows = await connection.fetch(
         "SELECT event_id FROM outbox_published WHERE event_id = ANY($1::text[])", [event.id for event in events]
     )
     known = frozenset(row["event_id"] for row in rows)
-    unused = Counter((topic, key) for event, (topic, key, _) in zip(events, encoded, strict=True) if event.id in known)
+    unused = Counter(place for event, (place, _, _) in zip(events, encoded, strict=True) if event.id in known)
     if unused:
         await connection.execute(
             _GIVE_BACK, [topic for topic, _ in unused], [key for _, key in unused], list(unused.values())
@@ -161,16 +162,16 @@ async def _published(
     return known
 
 
-async def _draw(
-    connection: Connection, counts: Counter[tuple[str, str]]
-) -> tuple[dict[tuple[str, str], tuple[int, int]], bool]:
-    """Incarnation and first number of the run drawn for each topic and key; whether the database was restored."""
+async def _draw(connection: Connection, counts: Counter[_Place]) -> tuple[dict[_Place, SequenceNumber], bool]:
+    """The first of the run drawn for each topic and key; whether the database was restored."""
     wanted = list(counts.items())
     drawn = await connection.fetch(
         _DRAW_NUMBERS, [pair[0] for pair, _ in wanted], [pair[1] for pair, _ in wanted], [count for _, count in wanted]
     )
     numbers = {
-        (row["topic"], row["key"]): (row["incarnation"], row["number"] - counts[row["topic"], row["key"]] + 1)
+        (row["topic"], row["key"]): SequenceNumber(
+            row["incarnation"], row["number"] - counts[row["topic"], row["key"]] + 1
+        )
         for row in drawn
     }
     return numbers, any(row["restored"] for row in drawn)
