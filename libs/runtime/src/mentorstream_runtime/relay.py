@@ -16,7 +16,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.partitioner import DefaultPartitioner
 
 from . import metrics, points
 from .broker import new_producer, stop_client
@@ -24,6 +23,7 @@ from .database import Pool
 from .errors import Halted, is_infrastructure
 from .outbox import LANES
 from .own_records import OwnRecords
+from .partitioning import partition_of
 from .settings import RuntimeSettings
 from .wakeups import Wakeups, wait_for
 
@@ -84,7 +84,6 @@ class Relay:
         self._wakeups = wakeups
         self._idle_seconds = min(1.0, settings.lane_lease_seconds / 3)
         self._producer: AIOKafkaProducer | None = None
-        self._partition_of = DefaultPartitioner()
         self._targets: dict[tuple[str, str], TopicPartition] = {}
         self._lanes: list[int] = []
         self._acknowledged: list[int] = []
@@ -209,10 +208,15 @@ class Relay:
         producer = await self._open_producer()
         batches: dict[TopicPartition, list[Any]] = {}
         counts: dict[str, int] = {}
+        partitions: dict[str, list[TopicPartition]] = {}
         for row in rows:
             _, topic, name, packed, value = row
-            target = self._targets.get((topic, name)) or await self._find_target(producer, topic, name)
             key, headers = name.encode(), _UNPACK.decode(packed)
+            target = self._targets.get((topic, name))
+            if target is None:
+                if topic not in partitions:
+                    partitions[topic] = await self._partitions_of(producer, topic)
+                target = self._keep_target(topic, name, partitions[topic][partition_of(key, len(partitions[topic]))])
             builders = batches.get(target)
             if builders is None:
                 builders = batches[target] = [producer.create_batch()]
@@ -248,15 +252,15 @@ class Relay:
             points.reach("before_acknowledgement")
             await acknowledged
 
-    async def _find_target(self, producer: AIOKafkaProducer, topic: str, key: str) -> TopicPartition:
-        """Where a key belongs. Kept, because hashing it takes longer than all else that is done for a record."""
+    async def _partitions_of(self, producer: AIOKafkaProducer, topic: str) -> list[TopicPartition]:
         full = self._settings.topic_prefix + topic
-        partitions = sorted(await producer.partitions_for(full))
+        return [TopicPartition(full, number) for number in sorted(await producer.partitions_for(full))]
+
+    def _keep_target(self, topic: str, key: str, target: TopicPartition) -> TopicPartition:
+        """Remember where a key belongs, because hashing it takes longer than all else that is done for a record."""
         if len(self._targets) >= _TARGETS_KEPT:
             self._targets.clear()
-        target = self._targets[topic, key] = TopicPartition(
-            full, self._partition_of(key.encode(), partitions, partitions)
-        )
+        self._targets[topic, key] = target
         return target
 
     async def _open_producer(self) -> AIOKafkaProducer:
