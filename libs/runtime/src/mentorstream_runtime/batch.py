@@ -35,11 +35,6 @@ _LOAD_SEEN: Final = """
     SELECT topic, source, key, incarnation, number FROM sequence_seen
     JOIN unnest($1::text[], $2::text[], $3::text[]) AS wanted (topic, source, key) USING (topic, source, key)
 """
-_SAVE_SEEN: Final = """
-    INSERT INTO sequence_seen (topic, source, key, incarnation, number)
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bigint[])
-    ON CONFLICT (topic, source, key) DO UPDATE SET incarnation = excluded.incarnation, number = excluded.number
-"""
 
 
 class Handler(Protocol):
@@ -189,8 +184,9 @@ async def _attempt(
         for part in parts:
             if part.outcome.burials:
                 await bury(connection, part.owned.topic, part.outcome.burials)
-        await _save_seen(connection, parts)
-        await positions.advance(connection, {part.owned.place: part.fresh[-1].offset + 1 for part in parts})
+        await positions.advance(
+            connection, {part.owned.place: part.fresh[-1].offset + 1 for part in parts}, _seen_last(parts)
+        )
         points.reach("before_commit")
     points.reach("after_commit")
     for part in parts:
@@ -257,8 +253,7 @@ async def bury_record(pool: Pool, owned: Owned, record: Record, reason: str, det
         part.decoded = _decode(owned.topic, "", [record], part.outcome)
         await _load_seen(connection, [part])
         _unseen(owned, "", part.decoded, part.outcome)
-        await _save_seen(connection, [part])
-        await positions.advance(connection, {owned.place: record.offset + 1})
+        await positions.advance(connection, {owned.place: record.offset + 1}, _seen_last([part]))
     owned.next_offset = record.offset + 1
     owned.remember(part.outcome.fresh)
     metrics.RECORDS.labels(owned.topic, "dead").inc()
@@ -315,13 +310,8 @@ def _unseen(
     return events
 
 
-async def _save_seen(connection: Connection, parts: Sequence[_Part]) -> None:
-    # In key order, as every other lock: two readers never share a partition, but a test may.
-    rows: list[tuple[Any, ...]] = sorted(
-        (part.owned.topic, *name, *number) for part in parts for name, number in part.outcome.fresh.items()
-    )
-    if rows:
-        await connection.execute(_SAVE_SEEN, *columns_of(rows, 5))
+def _seen_last(parts: Sequence[_Part]) -> list[positions.Seen]:
+    return [(part.owned.topic, *name, *number) for part in parts for name, number in part.outcome.fresh.items()]
 
 
 def _report(topic: str, count: int, outcome: _Outcome, seconds: float) -> None:

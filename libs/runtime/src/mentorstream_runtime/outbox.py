@@ -15,6 +15,7 @@ import msgspec
 
 from mentorstream_events import Event, SequenceNumber, Value, contract_of, derived_text, encode_data, encode_headers
 
+from .database import Table, insert_rows
 from .errors import Rejected
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 LANES: Final = 4
 # Unless an operator raised the broker's message.max.bytes and our limit with it.
 LIMIT_BYTES: Final = 900_000
+_OUTBOX: Final = Table(
+    "outbox", (("lane", "smallint"), ("topic", "text"), ("key", "text"), ("headers", "bytea"), ("value", "bytea"))
+)
 _PACK: Final = msgspec.msgpack.Encoder()
 # Topic and key: what has numbers of its own, and one order.
 _Place: TypeAlias = tuple[str, str]
@@ -100,7 +104,7 @@ async def write_outbox(
             redrive_for=event.redrive_for,
         )
         rows.append((lanes[place], *place, _PACK.encode(headers), value))
-    await connection.copy_records_to_table("outbox", records=rows, columns=["lane", "topic", "key", "headers", "value"])
+    await insert_rows(connection, [(_OUTBOX, rows)])
 
 
 async def write_raw(
@@ -123,11 +127,7 @@ async def write_raw(
     size = len(packed) + len(value or b"")
     if size > limit_bytes:
         raise Rejected("too_large", f"the record has {size} bytes; the limit is {limit_bytes}")
-    await connection.copy_records_to_table(
-        "outbox",
-        records=[(lane_of(key), topic, key, packed, value)],
-        columns=["lane", "topic", "key", "headers", "value"],
-    )
+    await insert_rows(connection, [(_OUTBOX, [(lane_of(key), topic, key, packed, value)])])
 
 
 async def forget_published(connection: Connection) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiokafka import TopicPartition
 
+from .database import columns_of
 from .errors import Fenced, Halted
 from .settings import RuntimeSettings
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 Place: TypeAlias = tuple[str, int]
 """A topic without prefix, and a partition of it."""
+Seen: TypeAlias = tuple[str, str, str, int, int]
+"""Topic, source and key, and the incarnation and number of the last event seen."""
 
 _CLAIM: Final = """
     INSERT INTO consumer_position AS position (topic, partition, epoch, next_offset, cluster_id)
@@ -37,6 +40,11 @@ _LOCK: Final = """
     FOR UPDATE OF consumer_position
 """
 _ADVANCE: Final = """
+    WITH saved AS (
+        INSERT INTO sequence_seen (topic, source, key, incarnation, number)
+        SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::int[], $8::bigint[])
+        ON CONFLICT (topic, source, key) DO UPDATE SET incarnation = excluded.incarnation, number = excluded.number
+    )
     UPDATE consumer_position AS position SET next_offset = moved.next_offset, claims_without_progress = 0,
         suspect_offset = NULL, suspect_count = 0, updated_at = clock_timestamp()
     FROM unnest($1::text[], $2::int[], $3::bigint[]) AS moved (topic, partition, next_offset)
@@ -140,10 +148,14 @@ async def lock(connection: Connection, epochs: Mapping[Place, int]) -> dict[Plac
     return {place: row["next_offset"] for place, row in rows.items()}
 
 
-async def advance(connection: Connection, next_offsets: Mapping[Place, int]) -> None:
-    """Move on, in the transaction of the batch."""
+async def advance(connection: Connection, next_offsets: Mapping[Place, int], seen: Sequence[Seen]) -> None:
+    """Move on, and keep which numbers were seen last, in the transaction of the batch.
+
+    In key order, as every other lock: two readers never share a partition, but a test may.
+    """
     topics, partitions = [topic for topic, _ in next_offsets], [partition for _, partition in next_offsets]
-    await connection.execute(_ADVANCE, topics, partitions, list(next_offsets.values()))
+    columns = columns_of(sorted(seen), 5)
+    await connection.execute(_ADVANCE, topics, partitions, list(next_offsets.values()), *columns)
 
 
 async def suspect(connection: Connection, topic: str, partition: int, offset: int, epoch: int) -> None:

@@ -31,7 +31,7 @@ from matching.domain.values import (
     Waiting,
 )
 from mentorstream_events.values import AuditGroup, Profile
-from mentorstream_runtime.database import columns_of
+from mentorstream_runtime.database import Table, columns_of, insert_rows
 
 from .audit_groups import StoredAuditGroups
 from .rounds import StoredRounds, round_of
@@ -40,16 +40,27 @@ if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
 
 _Row = tuple[Any, ...]
-_PARTICIPANT_COLUMNS: Final = (
-    "program_id", "participant_id", "person_id", "organisation_id", "joined_at", "capacity", "details",
-)  # fmt: skip
-_MATCH_COLUMNS: Final = (
-    "match_id", "program_id", "mentor_id", "mentor_person_id", "mentor_organisation_id", "mentee_id",
-    "mentee_person_id", "mentee_organisation_id", "status", "slot", "capacity", "score", "facets", "shared",
-    "policy_version", "round_id", "again", "circle_id", "partners", "waiting_since", "proposed_at", "expires_at",
-    "confirmed_at", "ends_at", "ended_at", "end_reason", "requested",
-)  # fmt: skip
-_WAITING_COLUMNS: Final = ("program_id", "participant_id", "organisation_id", "since", "reasons")
+_New = tuple[Table, list[_Row]]
+_PARTICIPANT: Final = Table("participant", (
+    ("program_id", "uuid"), ("participant_id", "uuid"), ("person_id", "uuid"), ("organisation_id", "uuid"),
+    ("joined_at", "timestamptz"), ("capacity", "smallint"), ("details", "jsonb"),
+))  # fmt: skip
+_MATCH: Final = Table("match", (
+    ("match_id", "uuid"), ("program_id", "uuid"), ("mentor_id", "uuid"), ("mentor_person_id", "uuid"),
+    ("mentor_organisation_id", "uuid"), ("mentee_id", "uuid"), ("mentee_person_id", "uuid"),
+    ("mentee_organisation_id", "uuid"), ("status", "text"), ("slot", "smallint"), ("capacity", "smallint"),
+    ("score", "double precision"), ("facets", "jsonb"), ("shared", "jsonb"), ("policy_version", "int"),
+    ("round_id", "uuid"), ("again", "boolean"), ("circle_id", "uuid"), ("partners", "boolean"),
+    ("waiting_since", "timestamptz"), ("proposed_at", "timestamptz"), ("expires_at", "timestamptz"),
+    ("confirmed_at", "timestamptz"), ("ends_at", "timestamptz"), ("ended_at", "timestamptz"), ("end_reason", "text"),
+    ("requested", "boolean"),
+))  # fmt: skip
+_MATCH_ORGANISATION: Final = Table("match_organisation", (("match_id", "uuid"), ("organisation_id", "uuid")))
+_PARTNER: Final = Table("partner", (("program_id", "uuid"), ("participant_id", "uuid"), ("match_id", "uuid")))
+_WAITING: Final = Table("waiting", (
+    ("program_id", "uuid"), ("participant_id", "uuid"), ("organisation_id", "uuid"), ("since", "timestamptz"),
+    ("reasons", "jsonb"),
+))  # fmt: skip
 
 
 class _Details(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,15 +139,16 @@ class StoredPools:
     async def save(
         self, connection: Connection, changed: list[tuple[Pool, Changes]], revisions: Mapping[UUID, int]
     ) -> None:
-        """Store changes, one statement for each kind of change."""
+        """Store changes: one statement for each kind of change, and one for all that is new where that is little."""
         await self._save_programs(connection, changed, revisions)
         for pool, changes in changed:
             if changes.vocabulary:
                 program_id, vocabulary = pool.program.program_id, _json(pool.own_vocabulary)
                 await connection.execute(self.queries["save_vocabulary"], program_id, vocabulary)
-        await self._save_participants(connection, changed)
-        await self._save_matches(connection, changed)
-        await self._save_waiting(connection, changed)
+        people = await self._save_participants(connection, changed)
+        matches = await self._save_matches(connection, changed)
+        waiting = await self._save_waiting(connection, changed)
+        await insert_rows(connection, [people, *matches, waiting])
         await self._save_choices(connection, changed)
 
     def revision(self, program_id: UUID) -> int:
@@ -188,7 +200,8 @@ class StoredPools:
         if moved:
             await connection.execute(self.queries["touch_programs"], *columns_of(moved, 3))
 
-    async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+    async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> _New:
+        """Store who changed or left. Returns the rows of newcomers."""
         new: list[_Row] = []
         rows: list[_Row] = []
         for pool, changes in changed:
@@ -201,14 +214,13 @@ class StoredPools:
                 for each in changes.participants.values()
             ]
             rows += [_participant_row(program_id, each, 0, None) for each in changes.left.values()]
-        if new:
-            await connection.copy_records_to_table("participant", records=new, columns=_PARTICIPANT_COLUMNS)
         if rows:
             await connection.execute(self.queries["save_participants"], *columns_of(rows, 7))
+        return _PARTICIPANT, new
 
-    async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+    async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> list[_New]:
+        """Store what became of matches. Returns the rows of new ones, which may take what the others gave back."""
         known = [match for _, changes in changed for match in changes.matches.values()]
-        # Before the new ones, which may take the slots that these give back.
         for ended in (True, False):
             updated = [_match_update(match) for match in known if (match.status == "ended") == ended]
             if updated:
@@ -222,41 +234,31 @@ class StoredPools:
         if parted:
             await connection.execute(self.queries["drop_partners"], parted)
         new = [(pool.program.program_id, match) for pool, changes in changed for match in changes.new_matches.values()]
-        if new:
-            rows = [_match_row(program_id, match) for program_id, match in new]
-            await connection.copy_records_to_table("match", records=rows, columns=_MATCH_COLUMNS)
-            members = {
-                (match.match_id, side.organisation_id): None
-                for _, match in new
-                for side in (match.mentor, match.mentee)
-            }
-            await connection.copy_records_to_table(
-                "match_organisation", records=list(members), columns=["match_id", "organisation_id"]
-            )
-            await self._save_forms(connection, new)
-
-    async def _save_forms(self, connection: Connection, new: list[tuple[UUID, Match]]) -> None:
-        """Who has a partner now, and which organisations see a circle under its own id."""
-        partners = [
-            (program_id, side.participant_id, match.match_id)
-            for program_id, match in new
-            if match.partners and match.status != "ended"
-            for side in (match.mentor, match.mentee)
-        ]
-        if partners:
-            await connection.copy_records_to_table(
-                "partner", records=partners, columns=["program_id", "participant_id", "match_id"]
-            )
         circles: set[_Row] = {
             (match.circle_id, side.organisation_id)
             for _, match in new
             if match.circle_id is not None
             for side in (match.mentor, match.mentee)
         }
-        if circles:
+        if circles:  # which organisations see it under its own id
             await connection.execute(self.queries["show_circles"], *columns_of(sorted(circles), 2))
+        members = {
+            (match.match_id, side.organisation_id): None for _, match in new for side in (match.mentor, match.mentee)
+        }
+        partners = [
+            (program_id, side.participant_id, match.match_id)
+            for program_id, match in new
+            if match.partners and match.status != "ended"
+            for side in (match.mentor, match.mentee)
+        ]
+        return [
+            (_MATCH, [_match_row(program_id, match) for program_id, match in new]),
+            (_MATCH_ORGANISATION, list(members)),
+            (_PARTNER, partners),
+        ]
 
-    async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
+    async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> _New:
+        """Store who waits no more, or otherwise. Returns the rows of who waits now."""
         new: list[_Row] = []
         saved: list[_Row] = []
         gone: list[_Row] = []
@@ -271,12 +273,11 @@ class StoredPools:
                     saved.append(_waiting_row(program_id, entry, _json(entry.reasons)))
                 else:
                     new.append(_waiting_row(program_id, entry, entry.reasons))
-        if new:
-            await connection.copy_records_to_table("waiting", records=new, columns=_WAITING_COLUMNS)
         if gone:
             await connection.execute(self.queries["drop_waiting"], *columns_of(gone, 2))
         if saved:
             await connection.execute(self.queries["save_waiting"], *columns_of(saved, 5))
+        return _WAITING, new
 
     async def _save_choices(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         rows = [
