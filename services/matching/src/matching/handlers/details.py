@@ -55,7 +55,7 @@ def participant_of(data: ParticipantRegistered | ParticipantUpdated, time: datet
     return Participant(
         participant_id=as_driver_id(data.participant_id),
         person_id=as_driver_id(data.person_id),
-        organisation_id=as_driver_id(data.organisation_id),
+        organisation_id=_organisation(data.organisation_id),
         roles=data.roles,
         capacity=data.capacity,
         profile=data.profile,
@@ -64,6 +64,12 @@ def participant_of(data: ParticipantRegistered | ParticipantUpdated, time: datet
         credentials=data.credentials,
         joined_at=time,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _organisation(organisation_id: UUID) -> UUID:
+    """One object for all of an organisation's people, who are kept, and in whose rows and matches it is."""
+    return as_driver_id(organisation_id)
 
 
 def member_of(participant: Participant, role: wire.Part) -> wire.Member:
