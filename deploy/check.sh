@@ -17,7 +17,7 @@ step() {
 
 step "ruff check" $bin/ruff check .
 step "ruff format --check" $bin/ruff format --check .
-step "mypy" $bin/mypy libs/*/src services/*/src deploy/local/src tests
+step "mypy" $bin/mypy libs/*/src services/*/src deploy/local/src tests benchmarks/delivery
 step "lint-imports" $bin/lint-imports
 
 if [ "${1:-all}" != lint ]; then

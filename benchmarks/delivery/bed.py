@@ -167,7 +167,7 @@ class Place:
         extra: Mapping[str, str] = MappingProxyType({}),
         ready_seconds: float = 180.0,
     ) -> str:
-        """One process of a service, ready; with 0 seconds it is not waited for.
+        """One process of a service, ready.
 
         Returns the URL of its API; raises RuntimeError if it is not ready in time.
         """
@@ -183,8 +183,6 @@ class Place:
                 **extra,
             },
         )
-        if not ready_seconds:
-            return f"http://127.0.0.1:{port}"
         url, deadline = f"http://127.0.0.1:{metrics_port}/health/ready", time.monotonic() + ready_seconds
         async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
             while time.monotonic() < deadline:

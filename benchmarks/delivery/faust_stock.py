@@ -20,7 +20,7 @@ from matching.domain.pool import Pool
 from matching.entrypoints.consumer import REGISTRATIONS
 from mentorstream_events import SequenceNumber, contract_of, decode, encode_data, encode_headers
 from mentorstream_events.values import AuditGroup
-from mentorstream_runtime.database import open_pool
+from mentorstream_runtime.database import Table, open_pool
 
 PREFIX: Final = os.environ.get("FAUST_PREFIX", "")
 
@@ -46,18 +46,17 @@ class _Pools:
         """The workload has none."""
 
 
-def _insert(table: str, columns: tuple[str, ...], conflict: str = "") -> str:
-    values = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values}) {conflict}"
+def _insert(table: Table, conflict: str = "") -> str:
+    names = ", ".join(name for name, _ in table.columns)
+    values = ", ".join(f"${place}" for place in range(1, len(table.columns) + 1))
+    return f"INSERT INTO {table.name} ({names}) VALUES ({values}) {conflict}"
 
 
-_INSERT_PARTICIPANT = _insert("participant", rows_of._PARTICIPANT_COLUMNS)
-_INSERT_MATCH = _insert("match", rows_of._MATCH_COLUMNS)
-_INSERT_MEMBER = _insert("match_organisation", ("match_id", "organisation_id"), "ON CONFLICT DO NOTHING")
+_INSERT_PARTICIPANT = _insert(rows_of._PARTICIPANT)
+_INSERT_MATCH = _insert(rows_of._MATCH)
+_INSERT_MEMBER = _insert(rows_of._MATCH_ORGANISATION, "ON CONFLICT DO NOTHING")
 _SAVE_WAITING = _insert(
-    "waiting",
-    rows_of._WAITING_COLUMNS,
-    "ON CONFLICT (program_id, participant_id) DO UPDATE SET reasons = excluded.reasons",
+    rows_of._WAITING, "ON CONFLICT (program_id, participant_id) DO UPDATE SET reasons = excluded.reasons"
 )
 _DROP_WAITING = "DELETE FROM waiting WHERE program_id = $1 AND participant_id = $2"
 

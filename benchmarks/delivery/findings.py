@@ -51,9 +51,9 @@ class Findings:
         self.say(f"{subject}, {stage}: p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(seconds)}")
         return p99
 
-    def memory(self, subject: str, stage: str, mebibytes: float) -> None:
+    def memory(self, subject: str, stage: str, mebibytes: float, **more: object) -> None:
         """A case of memory only."""
-        self.cases.append({"subject": subject, "stage": stage, "memory_mebibytes": round(mebibytes)})
+        self.cases.append({"subject": subject, "stage": stage, "memory_mebibytes": round(mebibytes), **more})
         self.say(f"{subject}, {stage}: {mebibytes:.0f} MiB")
 
     def idle(self, service: str, share: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -40,6 +41,7 @@ _FILL_INTAKE: Final = (
     " FROM person JOIN program USING (organisation_id)",
     "ANALYZE",
 )
+_READY_SECONDS: Final = 600.0
 _OTHERS: Final = ("scheduling", "feedback", "notifications", "pulse")
 
 
@@ -99,15 +101,19 @@ async def _memories(place: Place, findings: Findings, people: int, seconds: floa
     await _rebuild(place, findings, people)
     place.stop_workers()
     for service in _OTHERS:
-        # Pulse is ready once it has read all topics, which takes it minutes.
-        await place.start_service(service, mode="all", ready_seconds=0 if service == "pulse" else 180)
+        started = time.perf_counter()
+        await place.start_service(service, mode="all", ready_seconds=_READY_SECONDS)
+        ready_seconds = round(time.perf_counter() - started, 1)
         async with _watched(place) as memories:
             await asyncio.sleep(seconds)
         if place.workers[-1].poll() is not None:
             raise RuntimeError(f"{service} ended: {place.output()}")
-        findings.memory(
-            "mentorstream", f"{service} at {people} people, {seconds:.0f} s into reading them", max(memories)
+        stage = (
+            f"pulse at {people} people, all topics read"
+            if service == "pulse"  # it is not ready before
+            else f"{service} at {people} people, {seconds:.0f} s into reading them"
         )
+        findings.memory("mentorstream", stage, max(memories), ready_seconds=ready_seconds)
         place.stop_workers()
 
 

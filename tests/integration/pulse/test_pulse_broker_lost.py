@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
@@ -50,3 +51,35 @@ async def test_it_survives_the_death_of_the_broker(private_stack: Stack, private
         await eventually(has_counted_all, what="pulse goes on", seconds=90)
         await eventually(is_ready, what="pulse is ready again", seconds=90)
         assert not process.failed.is_set()
+
+
+async def test_it_ends_when_records_wait_and_none_is_read(private_stack: Stack, private_topic_prefix: str) -> None:
+    """As when Faust joined its group while the broker knew no topics yet."""
+    bootstrap = private_stack.servers.kafka_bootstrap
+    settings = PulseSettings(
+        kafka_bootstrap=bootstrap,
+        topic_prefix=private_topic_prefix,
+        topic_partitions=0,
+        http_port=0,
+        metrics_port=0,
+        clock="driven",
+        stalled_after_seconds=1,
+    )
+    sent = next(each.event.data for each in examples_for("pulse") if isinstance(each.event.data, NotificationSent))
+    async with PulseProcess(settings) as process, httpx.AsyncClient(timeout=20) as client:
+
+        async def is_ready() -> bool:
+            return (await client.get(process.metrics_url + "/health/ready")).status_code == 200
+
+        async def has_counted_all() -> bool:
+            return process.board.figures(process.now()).notifications_sent == 10
+
+        await eventually(is_ready, what="pulse is ready")
+        assert process.stream is not None
+        await publish(bootstrap, private_topic_prefix, [event(sent, time=T0) for _ in range(10)])
+        await eventually(has_counted_all, what="Faust hands records over")
+        process.stream.app.consumer.stop_flow()
+        await process.stream.app.on_partitions_assigned.send(set())
+        assert not await is_ready()
+        await publish(bootstrap, private_topic_prefix, [event(sent, time=T0) for _ in range(10)])
+        await asyncio.wait_for(process.failed.wait(), timeout=60)

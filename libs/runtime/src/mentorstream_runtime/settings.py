@@ -41,6 +41,7 @@ class ProcessSettings(BaseSettings):
     instance: str = Field(default_factory=_instance, description="Name of this process in leases and logs.")
     tracing: bool = Field(False, description="Export OpenTelemetry spans by OTLP (see the OTEL_* variables).")
     session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka session time-out of the consumer group.")
+    stalled_after_seconds: float = Field(60.0, gt=0, description="Lag without progress: unready; twice as long: exit.")
 
 
 class RuntimeSettings(ProcessSettings):
@@ -67,7 +68,6 @@ class RuntimeSettings(ProcessSettings):
     batch_records: int = Field(4000, ge=1, description="Most records that one batch takes.")
     fetch_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Most bytes fetched ahead.")
     drain_seconds: float = Field(8.0, gt=0, description="How long SIGTERM waits for work under way.")
-    stalled_after_seconds: float = Field(60.0, gt=0, description="Lag without progress: unready; twice as long: exit.")
     dead_letter_ratio: float = Field(0.5, gt=0, le=1, description="Above this share of records the consumer halts.")
     dead_letter_minimum: int = Field(20, ge=1, description="Fewer dead letters than this never halt the consumer.")
     relay_batch: int = Field(2000, ge=1, description="Most events that the relay publishes at once.")

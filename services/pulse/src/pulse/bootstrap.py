@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
 import stamina
 import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
 
 from mentorstream_events import TOPICS
@@ -20,7 +22,8 @@ from mentorstream_runtime.errors import is_infrastructure
 from mentorstream_runtime.health import health_app
 from mentorstream_runtime.loop_delay import watch_loop
 from mentorstream_runtime.serving import HttpServer
-from pulse.adapters.log_ends import LogEnds, open_log_ends
+from pulse.adapters.backlog import forget_group, read_backlog
+from pulse.adapters.log_ends import Bounds, LogEnds, open_log_ends
 from pulse.domain.board import Board
 from pulse.domain.program import Spans
 from pulse.entrypoints.http import build_api
@@ -34,6 +37,7 @@ READ_TOPICS: Final = tuple(topic.name for topic in TOPICS if SERVICE in topic.re
 _DAY_SECONDS: Final = 86_400.0
 _CHECK_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 3.0
+_WATCH_SECONDS: Final = 5.0
 
 
 class PulseProcess:
@@ -84,7 +88,8 @@ class PulseProcess:
         await self._spawn("loop", watch_loop())
         ends = await self._open_ends()
         # Before the first record: what is there now is what has to be read to be ready.
-        self.reader.expect(await ends.read())
+        bounds = await ends.read()
+        self.reader.expect(bounds)
         self._ends = ends
         collector = PulseCollector(
             self.board, self.now, self.reader.caught_up, program_limit=settings.exported_programs
@@ -92,21 +97,52 @@ class PulseProcess:
         REGISTRY.register(collector)
         self._stack.callback(REGISTRY.unregister, collector)
         self.stream = Stream(settings, READ_TOPICS, self.reader.take)
-        self._stack.push_async_callback(_stop, self.stream)
-        await self.stream.start()
-        await self._spawn("stream", self.stream.run())
+        self._stack.push_async_callback(self._stop, self.stream)
+        await self._spawn("stream", self._read(self.stream, bounds))
+        await self._spawn("watch", self._watch())
         api = build_api(settings, self.board, self.reader, self.now)
         self.http_url = await self._serve(HttpServer(api, settings.http_host, settings.http_port))
         self._started = True
         log.info("started", http=self.http_url, metrics=self.metrics_url)
 
     async def _open_ends(self) -> LogEnds:
-        async for attempt in stamina.retry_context(
-            on=is_infrastructure, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
-        ):
+        async for attempt in _until_there():
             with attempt:
                 return await self._stack.enter_async_context(open_log_ends(self._settings, READ_TOPICS))
         raise AssertionError("attempts without end ended")
+
+    async def _read(self, stream: Stream, bounds: Mapping[TopicPartition, Bounds]) -> None:
+        ends = {partition: each.end for partition, each in bounds.items()}
+        # Once more from the beginning, if it must be: what was read before is a repeat then.
+        async for attempt in _until_there():
+            with attempt:
+                await read_backlog(self._settings, stream.group, ends, self.reader.take)
+        log.info("backlog_read", records=self.reader.processed)
+        await stream.start()
+        await stream.run()
+
+    async def _watch(self) -> None:
+        """Fail the process when records wait and none is read, for twice as long as in `stalled_after_seconds`."""
+        limit = 2 * self._settings.stalled_after_seconds
+        processed, since = 0, time.monotonic()
+        while time.monotonic() - since < limit:
+            await asyncio.sleep(min(_WATCH_SECONDS, limit / 8))
+            try:
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    lag = await self._lag()
+            except Exception:  # the broker is away
+                lag = 0
+            if not lag or self.reader.processed != processed:
+                processed, since = self.reader.processed, time.monotonic()
+        raise RuntimeError(f"nothing was read for {limit:.0f} s, and records wait")
+
+    async def _stop(self, stream: Stream) -> None:
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await stream.stop()
+                await forget_group(self._settings, stream.group)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("not_stopped", part="stream", error=repr(error))
 
     async def _serve(self, server: HttpServer) -> str:
         self._stack.callback(server.close)
@@ -156,6 +192,8 @@ class PulseProcess:
             problems["broker"] = type(error).__name__
         if not self.reader.caught_up():
             problems["reader"] = "the figures are being rebuilt from the topics"
+        elif self.stream is not None and not self.stream.reads:
+            problems["stream"] = "it was given no partitions yet"
         return problems
 
     async def quiescence(self) -> dict[str, Any]:
@@ -176,9 +214,6 @@ class PulseProcess:
         return self.reader.lag(await self._ends.read())
 
 
-async def _stop(stream: Stream) -> None:
-    try:
-        async with asyncio.timeout(_STOP_SECONDS):
-            await stream.stop()
-    except TimeoutError:
-        log.warning("not_stopped", part="stream")
+def _until_there() -> AsyncIterator[stamina.Attempt]:
+    """Attempts until the broker is there, however long that takes."""
+    return stamina.retry_context(on=is_infrastructure, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0)

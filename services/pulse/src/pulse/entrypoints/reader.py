@@ -81,7 +81,7 @@ class Reader:
         self.processed += 1
         partition = TopicPartition(record.topic, record.partition)
         after = record.offset + 1
-        # After a lost session the group starts over at the first offset: that is not a step back.
+        # After a lost session the group starts over at where it began: that is not a step back.
         if after > self._next_offsets.get(partition, 0):
             self._next_offsets[partition] = after
         if self._goals and after >= self._goals.get(partition, after + 1):

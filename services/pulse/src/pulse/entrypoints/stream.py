@@ -1,9 +1,8 @@
 """The Faust application: one agent over all topics, in this process's own event loop.
 
-Faust leaves nothing behind: no web server, no tables, no topics, no directory; the group has a new name at each start
-and commits no offset, so the broker drops it once it is empty. Concurrency is 1: records of a partition keep their
-order. The agent hands each record to a reader that never raises, because Faust acknowledges, and so loses, the event
-of an agent that raised.
+Faust leaves nothing behind: no web server, no tables, no topics, no directory; the group has a new name at each start,
+and Faust commits no offset. Concurrency is 1: records of a partition keep their order. The agent hands each record to a
+reader that never raises, because Faust acknowledges, and so loses, the event of an agent that raised.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ class _App(faust.App):
 
 
 class Stream:
-    """Reads topics from their first offset on, and hands every record to `take`, which must not raise."""
+    """Reads topics from where its group stands, and hands every record to `take`, which must not raise."""
 
     def __init__(self, settings: ProcessSettings, topics: Sequence[str], take: Callable[[Record], None]) -> None:
         session_seconds = settings.session_timeout_ms / 1000
+        self.group = f"{settings.topic_prefix}pulse-{uuid4()}"
         self.app = _App(
-            f"{settings.topic_prefix}pulse-{uuid4()}",
+            self.group,
             broker=[f"kafka://{server.strip()}" for server in settings.kafka_bootstrap.split(",")],
             broker_client_id=settings.instance,
             broker_session_timeout=session_seconds,
@@ -64,6 +64,13 @@ class Stream:
                 take(event.message)
 
         self.app.agent(channel, name="pulse", concurrency=1)(count)
+        self.reads = False
+
+        async def note(_app: Any, /, *assigned: Any, **_named: Any) -> None:
+            self.reads = any(assigned)
+
+        # Who joins while a broker starts may be given nothing, for ever: Faust takes its topics for missing then.
+        self.app.on_partitions_assigned.connect(note)
 
     async def start(self) -> None:
         """Join the group; records come from then on. Raises KafkaError."""
