@@ -143,10 +143,11 @@ class Relay:
             await self._release_lanes()
 
     async def depth(self) -> int:
-        """Events that wait to be published, of all lanes."""
+        """Events that wait to be published, of all lanes; not those that are, and wait to be deleted."""
         row = await self._pool.fetchrow(
             "SELECT count(*) AS depth, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) AS age"
-            " FROM outbox"
+            " FROM outbox WHERE position <> ALL ($1::bigint[])",
+            self._acknowledged,
         )
         assert row is not None  # noqa: S101 - an aggregate has one row
         metrics.OUTBOX_DEPTH.set(row["depth"])
