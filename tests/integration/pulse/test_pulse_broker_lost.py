@@ -17,18 +17,14 @@ if TYPE_CHECKING:
     from mentorstream_local.stack import Stack
 
 
-async def test_it_survives_the_death_of_the_broker(private_stack: Stack, private_topic_prefix: str) -> None:
+async def test_it_survives_the_death_of_the_broker(
+    private_stack: Stack, private_topic_prefix: str, pulse_settings: PulseSettings
+) -> None:
     assert private_stack.broker is not None
     bootstrap = private_stack.servers.kafka_bootstrap
     sent = next(each.event.data for each in examples_for("pulse") if isinstance(each.event.data, NotificationSent))
-    settings = PulseSettings(
-        kafka_bootstrap=bootstrap,
-        topic_prefix=private_topic_prefix,
-        topic_partitions=0,
-        http_port=0,
-        metrics_port=0,
-        clock="driven",
-        session_timeout_ms=2000,
+    settings = pulse_settings.model_copy(
+        update={"kafka_bootstrap": bootstrap, "topic_prefix": private_topic_prefix, "session_timeout_ms": 2000}
     )
     await publish(bootstrap, private_topic_prefix, [event(sent, time=T0) for _ in range(10)])
     async with PulseProcess(settings) as process, httpx.AsyncClient(timeout=20) as client:
@@ -53,17 +49,13 @@ async def test_it_survives_the_death_of_the_broker(private_stack: Stack, private
         assert not process.failed.is_set()
 
 
-async def test_it_ends_when_records_wait_and_none_is_read(private_stack: Stack, private_topic_prefix: str) -> None:
+async def test_it_ends_when_records_wait_and_none_is_read(
+    private_stack: Stack, private_topic_prefix: str, pulse_settings: PulseSettings
+) -> None:
     """As when Faust joined its group while the broker knew no topics yet."""
     bootstrap = private_stack.servers.kafka_bootstrap
-    settings = PulseSettings(
-        kafka_bootstrap=bootstrap,
-        topic_prefix=private_topic_prefix,
-        topic_partitions=0,
-        http_port=0,
-        metrics_port=0,
-        clock="driven",
-        stalled_after_seconds=1,
+    settings = pulse_settings.model_copy(
+        update={"kafka_bootstrap": bootstrap, "topic_prefix": private_topic_prefix, "stalled_after_seconds": 1}
     )
     sent = next(each.event.data for each in examples_for("pulse") if isinstance(each.event.data, NotificationSent))
     async with PulseProcess(settings) as process, httpx.AsyncClient(timeout=20) as client:

@@ -40,7 +40,7 @@ class Fit(Struct, frozen=True, gc=False):
     @property
     def score(self) -> float:
         """From 0 to 1."""
-        return sum(self.points) / SCALE
+        return self.total / SCALE
 
     def facets(self, weights: Weights) -> dict[str, float]:
         """The facets that have a weight; they sum to the score exactly."""
