@@ -24,7 +24,7 @@ LIMIT $3;
 -- name: close_hopeless
 -- Of those found ($2) what is still so, now that it is locked: their receiver was erased, left or does not want them,
 -- they are too old, or every attempt ended with the death of its process. One being tried is left to whoever tries it until
--- the lease is over.
+-- the lease is over. It may have arrived by then; nobody knows, and it is not tried again.
 WITH hopeless AS (
     SELECT notification_id,
            CASE WHEN erased THEN 'erased' WHEN withdrawn THEN 'withdrawn' WHEN unwanted THEN 'unsubscribed'
@@ -95,15 +95,16 @@ WHERE notification.notification_id = held.notification_id
 RETURNING notification.notification_id;
 
 -- name: settle_attempts
--- Phase 3. A mail counts as sent whoever holds it now; anything else only from who still holds the attempt's lease.
+-- Phase 3. A mail counts as sent whoever holds it now, and even if it became unwanted after the lease was over; anything
+-- else only from who still holds the attempt's lease.
 WITH verdict AS (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[])
         AS verdict (notification_id, attempt, status, reason, code, delay_seconds, counted)
 ), held AS (
     SELECT verdict.*
     FROM notification JOIN verdict ON notification.notification_id = verdict.notification_id
-    WHERE notification.status = 'trying'
-      AND (notification.attempts = verdict.attempt OR verdict.status = 'sent')
+    WHERE (notification.status = 'trying' AND notification.attempts = verdict.attempt)
+       OR (notification.status IN ('trying', 'superseded') AND verdict.status = 'sent')
     ORDER BY notification.notification_id
     FOR UPDATE OF notification
 )

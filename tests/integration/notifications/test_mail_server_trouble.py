@@ -30,6 +30,7 @@ from mentorstream_events.notifications import NotificationFailed, NotificationSe
 from mentorstream_local.daemons import free_port
 from mentorstream_local.smtp_sink import SmtpSink
 from notifications.bootstrap import build_sender
+from notifications.domain.delivery import Accepted, Verdict
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -288,6 +289,38 @@ async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_a
         [row] = await idle.rows("SELECT status, attempts FROM notification")
         assert tuple(row) == ("sent", 2)
         assert outcome is not None
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as service:
+        await service.settle()
+        assert len(await service.events(NotificationSent)) == 1
+
+
+async def test_a_mail_given_up_while_its_sender_was_frozen_counts_as_sent_once_that_one_says_so(
+    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
+) -> None:
+    port = smtp_sink.port
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as reader:
+        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))  # it waits for the program's title
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mode="api") as idle:
+        await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
+        runtime = idle.process.runtime
+        frozen, other = build_sender(runtime), build_sender(runtime)
+        now = await runtime.clock.now()
+
+        [mail] = await frozen._ledger.take_due(now, 10, 0)
+        outcome = await frozen._send(mail, now, lambda: True)
+        await idle.rows("UPDATE notification SET try_after = now() RETURNING key")  # the lease ends
+        await idle.rows("INSERT INTO preference VALUES ($1, $2, now()) RETURNING person_id", ANNA, ORGANISATION)
+        assert await other.run_due(now) == 1
+        [row] = await idle.rows("SELECT status, status_reason FROM notification")
+        assert tuple(row) == ("superseded", "unsubscribed")
+
+        assert outcome == Accepted(250)
+        await frozen._ledger.settle([(mail, Verdict(status="sent", code=250))], now)
+        [row] = await idle.rows("SELECT status, status_reason FROM notification")
+        assert tuple(row) == ("sent", None)
+        await frozen.close()
+        await other.close()
+    assert len(smtp_sink.mails) == 1
     async with running_notifications(servers, database, topic_prefix, smtp_port=port) as service:
         await service.settle()
         assert len(await service.events(NotificationSent)) == 1

@@ -141,7 +141,7 @@ class Story:
         for person in people:
             notification_id = uuid5(subject, f"{kind} {person} {revision}")
             self.notifications.append(
-                Notification(notification_id, kind, person, subject, revision, cause.id, "sent", None, 1)
+                Notification(notification_id, kind, person, subject, revision, cause.id, "sent", None, 1, 1)
             )
             sent = NotificationSent(
                 program_id=PROGRAM,

@@ -72,6 +72,14 @@ def test_a_mail_may_come_again_as_often_as_its_sender_was_interrupted() -> None:
     assert found(told, resends_allowed=1) == []
 
 
+def test_a_mail_given_up_may_have_come_only_where_its_sender_was_interrupted_while_it_tried() -> None:
+    for attempts, resends_allowed, allowed in ((1, 1, True), (0, 1, False), (1, 0, False)):
+        told = story()
+        told.change(0, status="superseded", status_reason="unsubscribed", attempts=attempts, arrived=1)
+        doubted = any("superseded and arrived" in text for text in found(told, resends_allowed=resends_allowed))
+        assert doubted is not allowed
+
+
 def test_an_invitation_is_superseded_by_a_newer_revision_only() -> None:
     told = story()
     for meeting, allowed in ((MEETINGS[1], True), (MEETINGS[2], False)):
