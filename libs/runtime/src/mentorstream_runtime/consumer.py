@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import stamina
@@ -86,15 +86,19 @@ class Consumer:
     @property
     def lag(self) -> int:
         """Records of owned partitions that are known to the consumer and not committed."""
-        total = 0
+        return sum(lag for _, lag in self._lags())
+
+    def show_lag(self) -> None:
+        """Set the gauges of lag."""
+        for owned, lag in self._lags():
+            metrics.LAG.labels(owned.topic, str(owned.partition)).set(lag)
+
+    def _lags(self) -> Iterator[tuple[Owned, int]]:
         if self._consumer is None:
-            return 0
+            return
         for partition in self._ownership.owned.keys() & self._consumer.assignment():
             owned = self._ownership.owned[partition]
-            lag = max(0, (self._consumer.highwater(partition) or 0) - owned.next_offset)
-            metrics.LAG.labels(owned.topic, str(owned.partition)).set(lag)
-            total += lag
-        return total
+            yield owned, max(0, (self._consumer.highwater(partition) or 0) - owned.next_offset)
 
     def positions(self) -> dict[str, dict[int, int]]:
         """Next offset of each owned partition, by topic without prefix."""

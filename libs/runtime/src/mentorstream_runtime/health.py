@@ -129,7 +129,7 @@ class ProcessHealth:
     async def refresh_metrics(self) -> None:
         """Lag, and what waits in the outbox."""
         if self._process.consumer is not None:
-            _ = self._process.consumer.lag  # sets the gauges
+            self._process.consumer.show_lag()
         if self._process.relay is not None:
             try:
                 async with asyncio.timeout(_CHECK_SECONDS):

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from .batch import Record
 
 log = structlog.get_logger(__name__)
-_WAIT_MS: Final = 100
+_WAIT_MS: Final = 250
 _POLL_SECONDS: Final = 1.0
 
 
@@ -31,7 +31,7 @@ class Reading:
         self._failure: Exception | None = None
 
     async def take(self) -> dict[TopicPartition, list[Record]]:
-        """What was read ahead, or else what comes within a tenth of a second. Raises what reading raises."""
+        """What was read ahead, or else what comes within a quarter of a second. Raises what reading raises."""
         ahead, self._ahead = self._ahead, {}
         if ahead:
             return ahead
