@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 import faust
 
-from matching.adapters import postgres as rows_of
+from matching.adapters import rows
 from matching.domain.pool import Pool
 from matching.entrypoints.consumer import REGISTRATIONS
 from mentorstream_events import SequenceNumber, contract_of, decode, encode_data, encode_headers
@@ -52,11 +52,11 @@ def _insert(table: Table, conflict: str = "") -> str:
     return f"INSERT INTO {table.name} ({names}) VALUES ({values}) {conflict}"
 
 
-_INSERT_PARTICIPANT = _insert(rows_of._PARTICIPANT)
-_INSERT_MATCH = _insert(rows_of._MATCH)
-_INSERT_MEMBER = _insert(rows_of._MATCH_ORGANISATION, "ON CONFLICT DO NOTHING")
+_INSERT_PARTICIPANT = _insert(rows.PARTICIPANT)
+_INSERT_MATCH = _insert(rows.MATCH)
+_INSERT_MEMBER = _insert(rows.MATCH_ORGANISATION, "ON CONFLICT DO NOTHING")
 _SAVE_WAITING = _insert(
-    rows_of._WAITING, "ON CONFLICT (program_id, participant_id) DO UPDATE SET reasons = excluded.reasons"
+    rows.WAITING, "ON CONFLICT (program_id, participant_id) DO UPDATE SET reasons = excluded.reasons"
 )
 _DROP_WAITING = "DELETE FROM waiting WHERE program_id = $1 AND participant_id = $2"
 
@@ -64,17 +64,17 @@ _DROP_WAITING = "DELETE FROM waiting WHERE program_id = $1 AND participant_id = 
 async def _store(connection: Any, pool: Pool) -> None:
     changes, program_id = pool.take_changes(), pool.program.program_id
     for each in changes.newcomers.values():
-        row = rows_of._participant_row(program_id, each, each.capacity, rows_of._details(each))
+        row = rows.participant_row(program_id, each, each.capacity, rows.details_of(each))
         await connection.execute(_INSERT_PARTICIPANT, *row)
     for match in changes.new_matches.values():
-        await connection.execute(_INSERT_MATCH, *rows_of._match_row(program_id, match))
+        await connection.execute(_INSERT_MATCH, *rows.match_row(program_id, match))
         for side in (match.mentor, match.mentee):
             await connection.execute(_INSERT_MEMBER, match.match_id, side.organisation_id)
     for participant_id, entry in changes.waiting.items():
         if entry is None:
             await connection.execute(_DROP_WAITING, program_id, participant_id)
         else:
-            await connection.execute(_SAVE_WAITING, *rows_of._waiting_row(program_id, entry, entry.reasons))
+            await connection.execute(_SAVE_WAITING, *rows.waiting_row(program_id, entry, entry.reasons))
 
 
 def build() -> faust.App:

@@ -26,8 +26,8 @@ from mentorstream_runtime.database import Pool as Connections
 from mentorstream_runtime.database import organisation_scope, transaction
 from mentorstream_runtime.outbox import Cause, emit
 
-from .postgres import StoredRows, pool_of
 from .requests import Write
+from .rows import StoredRows, pool_of
 
 # Mentors with a place who are looked through for one page, by the order of their ids.
 _MENTORS_LIMIT: Final = 20_000

@@ -20,7 +20,7 @@ from matching.domain.engine.waiting import Estimate, Wait, estimate
 from matching.domain.values import Match, Policy, Reason
 from mentorstream_runtime.database import organisation_scope
 
-from .postgres import match_of
+from .rows import match_of
 from .threads import in_a_thread
 
 if TYPE_CHECKING:

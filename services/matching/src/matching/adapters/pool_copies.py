@@ -20,7 +20,7 @@ from matching.domain.rounding import Solution
 from matching.domain.values import Objective
 
 from .packing import unpack_answer
-from .postgres import pool_of, read_rows
+from .rows import pool_of, read_rows
 from .threads import in_a_thread
 
 if TYPE_CHECKING:

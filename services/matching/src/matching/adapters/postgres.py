@@ -7,70 +7,38 @@ decided there since. After an aborted batch every pool that it touched is droppe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import asyncpg
-import msgspec
-
 from matching.domain.pool import Changes, Pool
-from matching.domain.values import (
-    Choice,
-    Match,
-    OwnVocabulary,
-    Participant,
-    Policy,
-    Program,
-    Reason,
-    Role,
-    Shared,
-    Side,
-    Terms,
-    Waiting,
-)
-from mentorstream_events.values import AuditGroup, Profile
+from mentorstream_events.values import AuditGroup
 from mentorstream_runtime.database import Table, columns_of, insert_rows
 
 from .audit_groups import StoredAuditGroups
-from .rounds import StoredRounds, round_of
+from .rounds import StoredRounds
+from .rows import (
+    MATCH,
+    MATCH_ORGANISATION,
+    PARTICIPANT,
+    PARTNER,
+    WAITING,
+    Row,
+    as_json,
+    details_of,
+    match_row,
+    match_update,
+    participant_row,
+    pool_of,
+    program_row,
+    read_rows,
+    waiting_row,
+)
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
 
-_Row = tuple[Any, ...]
-_New = tuple[Table, list[_Row]]
-_PARTICIPANT: Final = Table("participant", (
-    ("program_id", "uuid"), ("participant_id", "uuid"), ("person_id", "uuid"), ("organisation_id", "uuid"),
-    ("joined_at", "timestamptz"), ("capacity", "smallint"), ("details", "jsonb"),
-))  # fmt: skip
-_MATCH: Final = Table("match", (
-    ("match_id", "uuid"), ("program_id", "uuid"), ("mentor_id", "uuid"), ("mentor_person_id", "uuid"),
-    ("mentor_organisation_id", "uuid"), ("mentee_id", "uuid"), ("mentee_person_id", "uuid"),
-    ("mentee_organisation_id", "uuid"), ("status", "text"), ("slot", "smallint"), ("capacity", "smallint"),
-    ("score", "double precision"), ("facets", "jsonb"), ("shared", "jsonb"), ("policy_version", "int"),
-    ("round_id", "uuid"), ("again", "boolean"), ("circle_id", "uuid"), ("partners", "boolean"),
-    ("waiting_since", "timestamptz"), ("proposed_at", "timestamptz"), ("expires_at", "timestamptz"),
-    ("confirmed_at", "timestamptz"), ("ends_at", "timestamptz"), ("ended_at", "timestamptz"), ("end_reason", "text"),
-    ("requested", "boolean"),
-))  # fmt: skip
-_MATCH_ORGANISATION: Final = Table("match_organisation", (("match_id", "uuid"), ("organisation_id", "uuid")))
-_PARTNER: Final = Table("partner", (("program_id", "uuid"), ("participant_id", "uuid"), ("match_id", "uuid")))
-_WAITING: Final = Table("waiting", (
-    ("program_id", "uuid"), ("participant_id", "uuid"), ("organisation_id", "uuid"), ("since", "timestamptz"),
-    ("reasons", "jsonb"),
-))  # fmt: skip
-
-
-class _Details(msgspec.Struct, frozen=True, kw_only=True):
-    """The column `participant.details`."""
-
-    roles: tuple[Role, ...]
-    profile: Profile
-    managers: tuple[UUID, ...]
-    blocks: tuple[UUID, ...]
-    credentials: tuple[str, ...]
+_New = tuple[Table, list[Row]]
 
 
 class StoredPools:
@@ -143,7 +111,7 @@ class StoredPools:
         await self._save_programs(connection, changed, revisions)
         for pool, changes in changed:
             if changes.vocabulary:
-                program_id, vocabulary = pool.program.program_id, _json(pool.own_vocabulary)
+                program_id, vocabulary = pool.program.program_id, as_json(pool.own_vocabulary)
                 await connection.execute(self.queries["save_vocabulary"], program_id, vocabulary)
         people = await self._save_participants(connection, changed)
         matches = await self._save_matches(connection, changed)
@@ -179,7 +147,7 @@ class StoredPools:
     ) -> None:
         configured = [pool for pool, changes in changed if changes.program]
         if configured:
-            rows = [_program_row(pool, revisions[pool.program.program_id]) for pool in configured]
+            rows = [program_row(pool, revisions[pool.program.program_id]) for pool in configured]
             await connection.execute(self.queries["save_programs"], *columns_of(rows, 9))
             members = [
                 (pool.program.program_id, organisation_id)
@@ -202,27 +170,28 @@ class StoredPools:
 
     async def _save_participants(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> _New:
         """Store who changed or left. Returns the rows of newcomers."""
-        new: list[_Row] = []
-        rows: list[_Row] = []
+        new: list[Row] = []
+        rows: list[Row] = []
         for pool, changes in changed:
             program_id = pool.program.program_id
             new += [
-                _participant_row(program_id, each, each.capacity, _details(each)) for each in changes.newcomers.values()
+                participant_row(program_id, each, each.capacity, details_of(each))
+                for each in changes.newcomers.values()
             ]
             rows += [
-                _participant_row(program_id, each, each.capacity, _json(_details(each)))
+                participant_row(program_id, each, each.capacity, as_json(details_of(each)))
                 for each in changes.participants.values()
             ]
-            rows += [_participant_row(program_id, each, 0, None) for each in changes.left.values()]
+            rows += [participant_row(program_id, each, 0, None) for each in changes.left.values()]
         if rows:
             await connection.execute(self.queries["save_participants"], *columns_of(rows, 7))
-        return _PARTICIPANT, new
+        return PARTICIPANT, new
 
     async def _save_matches(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> list[_New]:
         """Store what became of matches. Returns the rows of new ones, which may take what the others gave back."""
         known = [match for _, changes in changed for match in changes.matches.values()]
         for ended in (True, False):
-            updated = [_match_update(match) for match in known if (match.status == "ended") == ended]
+            updated = [match_update(match) for match in known if (match.status == "ended") == ended]
             if updated:
                 await connection.execute(self.queries["update_matches"], *columns_of(updated, 7))
         parted = [
@@ -234,7 +203,7 @@ class StoredPools:
         if parted:
             await connection.execute(self.queries["drop_partners"], parted)
         new = [(pool.program.program_id, match) for pool, changes in changed for match in changes.new_matches.values()]
-        circles: set[_Row] = {
+        circles: set[Row] = {
             (match.circle_id, side.organisation_id)
             for _, match in new
             if match.circle_id is not None
@@ -252,16 +221,16 @@ class StoredPools:
             for side in (match.mentor, match.mentee)
         ]
         return [
-            (_MATCH, [_match_row(program_id, match) for program_id, match in new]),
-            (_MATCH_ORGANISATION, list(members)),
-            (_PARTNER, partners),
+            (MATCH, [match_row(program_id, match) for program_id, match in new]),
+            (MATCH_ORGANISATION, list(members)),
+            (PARTNER, partners),
         ]
 
     async def _save_waiting(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> _New:
         """Store who waits no more, or otherwise. Returns the rows of who waits now."""
-        new: list[_Row] = []
-        saved: list[_Row] = []
-        gone: list[_Row] = []
+        new: list[Row] = []
+        saved: list[Row] = []
+        gone: list[Row] = []
         for pool, changes in changed:
             program_id = pool.program.program_id
             for participant_id, entry in changes.waiting.items():
@@ -270,14 +239,14 @@ class StoredPools:
                     if stored:
                         gone.append((program_id, participant_id))
                 elif stored:
-                    saved.append(_waiting_row(program_id, entry, _json(entry.reasons)))
+                    saved.append(waiting_row(program_id, entry, as_json(entry.reasons)))
                 else:
-                    new.append(_waiting_row(program_id, entry, entry.reasons))
+                    new.append(waiting_row(program_id, entry, entry.reasons))
         if gone:
             await connection.execute(self.queries["drop_waiting"], *columns_of(gone, 2))
         if saved:
             await connection.execute(self.queries["save_waiting"], *columns_of(saved, 5))
-        return _WAITING, new
+        return WAITING, new
 
     async def _save_choices(self, connection: Connection, changed: list[tuple[Pool, Changes]]) -> None:
         rows = [
@@ -286,7 +255,7 @@ class StoredPools:
                 each.participant_id,
                 each.organisation_id,
                 each.number,
-                _json(each.mentors),
+                as_json(each.mentors),
                 each.decided_at,
             )
             for pool, changes in changed
@@ -317,237 +286,3 @@ async def flush_pools(connection: Connection, several: Sequence[StoredPools]) ->
     await several[0].save(connection, [each for _, each in taken], revisions)
     for pools, (pool, changes) in taken:
         await pools.rounds.save(connection, pool.program.program_id, changes.rounds.values())
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRows:
-    """A program, and the rows of its pool. Details of participants are text."""
-
-    program: asyncpg.Record
-    participants: Sequence[asyncpg.Record]
-    matches: Sequence[asyncpg.Record]
-    waiting: Sequence[asyncpg.Record]
-    open_round: asyncpg.Record | None = None
-    choices: Sequence[asyncpg.Record] = ()
-
-
-async def read_rows(
-    connection: Connection, queries: Mapping[str, str], program_ids: Sequence[UUID]
-) -> list[StoredRows]:
-    """All rows of those programs that there are."""
-
-    async def by_program(query: str) -> dict[UUID, list[asyncpg.Record]]:
-        found: dict[UUID, list[asyncpg.Record]] = {program_id: [] for program_id in program_ids}
-        for row in await connection.fetch(queries[query], program_ids):
-            found[row["program_id"]].append(row)
-        return found
-
-    programs = await connection.fetch(queries["load_programs"], program_ids)
-    participants = await by_program("load_participants")
-    matches = await by_program("load_matches")
-    waiting = await by_program("load_waiting")
-    choices = await by_program("load_choices")
-    rounds = await by_program("load_open_rounds")
-    return [
-        StoredRows(
-            row,
-            participants[row["program_id"]],
-            matches[row["program_id"]],
-            waiting[row["program_id"]],
-            next(iter(rounds[row["program_id"]]), None),
-            choices[row["program_id"]],
-        )
-        for row in programs
-    ]
-
-
-def pool_of(rows: StoredRows) -> Pool:
-    """A program's pool as its rows have it."""
-    vocabulary = rows.program["vocabulary"]
-    return Pool.restored(
-        _program(rows.program),
-        rows.program["now"],
-        participants=[_participant(each) for each in rows.participants if each["details"] is not None],
-        left={each["participant_id"]: each["organisation_id"] for each in rows.participants if each["details"] is None},
-        matches=[match_of(each) for each in rows.matches],
-        waiting=[_waiting(each) for each in rows.waiting],
-        open_round=None if rows.open_round is None else round_of(rows.open_round),
-        rounds_from=rows.program["rounds_from"],
-        own_vocabulary=None if vocabulary is None else msgspec.convert(vocabulary, OwnVocabulary),
-        choices=[_choice(each) for each in rows.choices],
-    )
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _program(row: asyncpg.Record) -> Program:
-    return Program(
-        program_id=row["program_id"],
-        organisation_id=row["organisation_id"],
-        organisations=tuple(row["organisations"] or ()),
-        title=row["title"],
-        kind=row["kind"],
-        policy=msgspec.convert(row["policy"], Policy),
-        terms=msgspec.convert(row["terms"], Terms),
-    )
-
-
-_DETAILS: Final = msgspec.json.Decoder(_Details)
-
-
-def _participant(row: asyncpg.Record) -> Participant:
-    details = _DETAILS.decode(row["details"])
-    return Participant(
-        participant_id=row["participant_id"],
-        person_id=row["person_id"],
-        organisation_id=row["organisation_id"],
-        roles=details.roles,
-        capacity=row["capacity"],
-        profile=details.profile,
-        managers=details.managers,
-        blocks=details.blocks,
-        credentials=details.credentials,
-        joined_at=row["joined_at"],
-    )
-
-
-def _details(participant: Participant) -> _Details:
-    return _Details(
-        roles=participant.roles,
-        profile=cast("Profile", participant.profile),  # no other comes in
-        managers=participant.managers,
-        blocks=participant.blocks,
-        credentials=participant.credentials,
-    )
-
-
-def _program_row(pool: Pool, revision: int) -> _Row:
-    program = pool.program
-    return (
-        program.program_id,
-        program.organisation_id,
-        program.title,
-        program.kind,
-        _json(program.policy),
-        _json(program.terms),
-        pool.now,
-        revision,
-        pool.rounds_from,
-    )
-
-
-def _participant_row(program_id: UUID, participant: Participant, capacity: int, details: object) -> _Row:
-    return (
-        program_id,
-        participant.participant_id,
-        participant.person_id,
-        participant.organisation_id,
-        participant.joined_at,
-        capacity,
-        details,
-    )
-
-
-def match_of(row: asyncpg.Record) -> Match:
-    """A match as its row has it."""
-    return Match(
-        match_id=row["match_id"],
-        mentor=Side(
-            participant_id=row["mentor_id"],
-            person_id=row["mentor_person_id"],
-            organisation_id=row["mentor_organisation_id"],
-        ),
-        mentee=Side(
-            participant_id=row["mentee_id"],
-            person_id=row["mentee_person_id"],
-            organisation_id=row["mentee_organisation_id"],
-        ),
-        status=row["status"],
-        slot=row["slot"],
-        capacity=row["capacity"],
-        score=row["score"],
-        facets=row["facets"],
-        shared=msgspec.convert(row["shared"], Shared),
-        policy_version=row["policy_version"],
-        round_id=row["round_id"],
-        again=row["again"],
-        circle_id=row["circle_id"],
-        partners=row["partners"],
-        waiting_since=row["waiting_since"],
-        proposed_at=row["proposed_at"],
-        expires_at=row["expires_at"],
-        confirmed_at=row["confirmed_at"],
-        ends_at=row["ends_at"],
-        ended_at=row["ended_at"],
-        end_reason=row["end_reason"],
-        requested=row["requested"],
-    )
-
-
-def _match_row(program_id: UUID, match: Match) -> _Row:
-    return (
-        match.match_id,
-        program_id,
-        match.mentor.participant_id,
-        match.mentor.person_id,
-        match.mentor.organisation_id,
-        match.mentee.participant_id,
-        match.mentee.person_id,
-        match.mentee.organisation_id,
-        match.status,
-        match.slot,
-        match.capacity,
-        match.score,
-        match.facets,
-        match.shared,
-        match.policy_version,
-        match.round_id,
-        match.again,
-        match.circle_id,
-        match.partners,
-        match.waiting_since,
-        match.proposed_at,
-        match.expires_at,
-        match.confirmed_at,
-        match.ends_at,
-        match.ended_at,
-        match.end_reason,
-        match.requested,
-    )
-
-
-def _match_update(match: Match) -> _Row:
-    return (
-        match.match_id,
-        match.status,
-        match.confirmed_at,
-        match.ends_at,
-        match.ended_at,
-        match.end_reason,
-        match.again,
-    )
-
-
-def _waiting_row(program_id: UUID, entry: Waiting, reasons: object) -> _Row:
-    return (program_id, entry.participant_id, entry.organisation_id, entry.since, reasons)
-
-
-def _waiting(row: asyncpg.Record) -> Waiting:
-    return Waiting(
-        participant_id=row["participant_id"],
-        organisation_id=row["organisation_id"],
-        since=row["since"],
-        reasons=tuple(msgspec.convert(row["reasons"], list[Reason])),
-    )
-
-
-def _choice(row: asyncpg.Record) -> Choice:
-    return Choice(
-        participant_id=row["participant_id"],
-        organisation_id=row["organisation_id"],
-        number=row["number"],
-        mentors=tuple(row["mentors"]),
-        decided_at=row["decided_at"],
-    )

@@ -30,8 +30,9 @@ from mentorstream_runtime.outbox import Cause, Outgoing, emit
 from mentorstream_runtime.restore import Restorer
 
 from .coordinator_requests import Kind
-from .postgres import StoredPools, match_of
+from .postgres import StoredPools
 from .requests import clock_round
+from .rows import match_of
 
 if TYPE_CHECKING:
     from mentorstream_runtime.database import Connection
