@@ -95,8 +95,8 @@ WHERE notification.notification_id = held.notification_id
 RETURNING notification.notification_id;
 
 -- name: settle_attempts
--- Phase 3. A mail counts as sent whoever holds it now, and even if it became unwanted after the lease was over; anything
--- else only from who still holds the attempt's lease.
+-- Phase 3. A mail counts as sent whoever holds it now, also where it was put back or became unwanted after the lease was over;
+-- anything else counts only from who still holds the attempt's lease.
 WITH verdict AS (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[], $6::float8[], $7::int[])
         AS verdict (notification_id, attempt, status, reason, code, delay_seconds, counted)
@@ -104,7 +104,7 @@ WITH verdict AS (
     SELECT verdict.*
     FROM notification JOIN verdict ON notification.notification_id = verdict.notification_id
     WHERE (notification.status = 'trying' AND notification.attempts = verdict.attempt)
-       OR (notification.status IN ('trying', 'superseded') AND verdict.status = 'sent')
+       OR (notification.status IN ('waiting', 'trying', 'superseded') AND verdict.status = 'sent')
     ORDER BY notification.notification_id
     FOR UPDATE OF notification
 )

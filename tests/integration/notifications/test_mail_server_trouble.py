@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+import pytest
 from aiosmtpd.controller import Controller
 from tests.support.notifications_service import (
     ORGANISATION,
@@ -294,8 +295,9 @@ async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_a
         assert len(await service.events(NotificationSent)) == 1
 
 
-async def test_a_mail_given_up_while_its_sender_was_frozen_counts_as_sent_once_that_one_says_so(
-    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_a_mail_counts_as_sent_once_its_frozen_sender_says_so_whatever_became_of_it(
+    servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink, is_wanted: bool
 ) -> None:
     port = smtp_sink.port
     async with running_notifications(servers, database, topic_prefix, smtp_port=port) as reader:
@@ -309,10 +311,14 @@ async def test_a_mail_given_up_while_its_sender_was_frozen_counts_as_sent_once_t
         [mail] = await frozen._ledger.take_due(now, 10, 0)
         outcome = await frozen._send(mail, now, lambda: True)
         await idle.rows("UPDATE notification SET try_after = now() RETURNING key")  # the lease ends
-        await idle.rows("INSERT INTO preference VALUES ($1, $2, now()) RETURNING person_id", ANNA, ORGANISATION)
-        assert await other.run_due(now) == 1
+        if is_wanted:
+            [again] = await other._ledger.take_due(now, 10, 1)
+            await other._ledger.settle([(again, Verdict(status="waiting", code=451, delay_seconds=3600.0))], now)
+        else:
+            await idle.rows("INSERT INTO preference VALUES ($1, $2, now()) RETURNING person_id", ANNA, ORGANISATION)
+            assert await other.run_due(now) == 1
         [row] = await idle.rows("SELECT status, status_reason FROM notification")
-        assert tuple(row) == ("superseded", "unsubscribed")
+        assert tuple(row) == (("waiting", None) if is_wanted else ("superseded", "unsubscribed"))
 
         assert outcome == Accepted(250)
         await frozen._ledger.settle([(mail, Verdict(status="sent", code=250))], now)

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 from tests.integration.runtime import toy
 from tests.support.records import event, eventually, publish, read_events
 from tests.support.services import settings_for
 
+from mentorstream_events import encode_data, encode_headers
 from mentorstream_local.daemons import free_port
 from mentorstream_runtime.process import Process
 from mentorstream_runtime.settings import RuntimeSettings
@@ -23,6 +25,7 @@ from mentorstream_runtime.settings import RuntimeSettings
 if TYPE_CHECKING:
     from tests.support.shared_servers import Database
 
+    from mentorstream_events import Event, Value
     from mentorstream_local.stack import Servers
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +95,20 @@ class Bench:
 
     async def publish(self, *items: Any) -> None:
         await publish(self.servers.kafka_bootstrap, self.prefix, items)
+
+    async def publish_in_transaction(self, items: list[Event[Value]]) -> None:
+        """Followed by a control record on each partition."""
+        async with (
+            AIOKafkaProducer(bootstrap_servers=self.servers.kafka_bootstrap, transactional_id=self.prefix) as producer,
+            producer.transaction(),
+        ):
+            for item in items:
+                assert item.sequence is not None
+                headers = encode_headers(
+                    event_id=item.id, event_type=item.type, source=item.source, time=item.time, sequence=item.sequence
+                )
+                topic = f"{self.prefix}registrations"
+                await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers)
 
     async def until_stored(self, expected: int) -> None:
         async def stored() -> bool:

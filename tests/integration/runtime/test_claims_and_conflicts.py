@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+import stamina
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from tests.integration.runtime import toy
 from tests.integration.runtime.bench import Bench, has_read_all, registrations
 from tests.support.records import event, eventually
 
-from mentorstream_events import Event, Value, encode_data, encode_headers
+from mentorstream_runtime.errors import Fenced
+from mentorstream_runtime.ownership import Ownership
 from mentorstream_runtime.process import Process
 from mentorstream_runtime.settings import RuntimeSettings
 
@@ -127,28 +131,55 @@ async def test_what_others_hold_is_waited_for_and_never_a_dead_letter(bench: Ben
 
 async def test_gaps_on_several_partitions_are_stepped_over(bench: Bench) -> None:
     """Control records of transactions leave gaps like compaction does; each place begins with one here."""
-    await _publish_in_transaction(bench, registrations(8, 1))
+    await bench.publish_in_transaction(registrations(8, 1))
     async with bench.process():
         await bench.until_stored(8)
-    await _publish_in_transaction(bench, registrations(8, 1, start=2))
+    await bench.publish_in_transaction(registrations(8, 1, start=2))
     async with bench.process() as process:
         await bench.until_stored(16)
         assert process.consumer is not None
     await bench.check_complete(8, 2)
 
 
-async def _publish_in_transaction(bench: Bench, items: list[Event[Value]]) -> None:
-    async with (
-        AIOKafkaProducer(bootstrap_servers=bench.servers.kafka_bootstrap, transactional_id=bench.prefix) as producer,
-        producer.transaction(),
-    ):
-        for item in items:
-            assert item.sequence is not None
-            headers = encode_headers(
-                event_id=item.id, event_type=item.type, source=item.source, time=item.time, sequence=item.sequence
-            )
-            topic = f"{bench.prefix}registrations"
-            await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers)
+class _Log:
+    """What a claim asks of a consumer of a partition that holds records 100 to 199."""
+
+    def __init__(self) -> None:
+        self.sought: list[int] = []
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 100)
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 200)
+
+    def seek(self, _partition: TopicPartition, offset: int) -> None:
+        self.sought.append(offset)
+
+
+async def test_what_was_read_ahead_before_a_partition_was_claimed_again_is_no_gap(bench: Bench) -> None:
+    async with bench.process() as process:
+        pool, settings = process.runtime.pool, process.runtime.settings
+        partition, log = TopicPartition(f"{bench.prefix}matches", 0), _Log()
+        ownership = Ownership(settings, pool, {"matches": lambda: toy.ToyHandler("one")}, _once)
+        ownership.assign({partition})
+        await ownership.claim(log)
+        assert ownership.in_place(log, partition, _records(90)) is None, "read before the claim"
+        ownership.let_go(partition, Fenced("somebody claimed it, and had it no more"))
+        ownership._claim_after.clear()
+        await ownership.claim(log)
+
+        assert ownership.in_place(log, partition, _records(150)) is None, "read before the second claim"
+        assert log.sought == [100] * 4
+        assert ownership.in_place(log, partition, _records(150)) is not None, "the log has nothing from 100 to 149"
+
+
+def _once() -> AsyncIterator[stamina.Attempt]:
+    return stamina.retry_context(on=OSError, attempts=1).__aiter__()
+
+
+def _records(offset: int) -> list[Any]:
+    return [SimpleNamespace(offset=offset)]
 
 
 async def test_an_event_too_large_makes_a_dead_letter_of_its_cause_alone(bench: Bench) -> None:

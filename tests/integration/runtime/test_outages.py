@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import signal
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx
+from tests.faults.proxy import TcpProxy
 from tests.integration.runtime import toy
 from tests.integration.runtime.bench import Bench, registrations
 from tests.support.records import eventually
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.shared_servers import Database
 
     from mentorstream_local.stack import Stack
+    from mentorstream_runtime.process import Process
+    from mentorstream_runtime.settings import RuntimeSettings
 
 GRACE_SECONDS = 10
 
@@ -80,3 +84,30 @@ async def test_outages_are_waited_for_and_told(
         assert await asyncio.wait_for(worker.wait(), GRACE_SECONDS) == 0
     await bench.check_complete(4, 220)
     assert await bench.count("dead_letter") == 0
+
+
+async def test_who_alone_does_not_reach_the_database_leaves_its_partitions_to_others(bench: Bench) -> None:
+    address = urlsplit(bench.database.url("mentorstream_matching_worker"))
+    assert address.port is not None
+    with TcpProxy(address.port) as way:
+        through = address._replace(netloc=address.netloc.replace(f":{address.port}", f":{way.port}")).geturl()
+        async with (
+            bench.process("cut", database_url=through, stalled_after_seconds=1) as cut,
+            bench.process("well") as well,
+        ):
+            await eventually(lambda: _share(cut, well, (2, 2)), what="each has two partitions")
+            way.cut()
+            await bench.publish(*registrations(8, 3))
+            await eventually(lambda: _share(cut, well, (0, 4)), what="the other has them all", seconds=60)
+            await bench.until_stored(24)
+            way.heal()
+            await eventually(lambda: _share(cut, well, (2, 2)), what="each has two again", seconds=60)
+            await bench.publish(*registrations(8, 3, start=4))
+            await bench.until_stored(48)
+            assert not cut.failed.is_set()
+    await bench.check_complete(8, 6)
+
+
+async def _share(one: Process[RuntimeSettings], other: Process[RuntimeSettings], expected: tuple[int, int]) -> bool:
+    owned = [len(each.consumer.positions().get("registrations", {})) for each in (one, other) if each.consumer]
+    return tuple(owned) == expected

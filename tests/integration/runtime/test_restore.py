@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import asyncpg
@@ -20,7 +21,7 @@ from mentorstream_events.people import PersonKnown
 from mentorstream_runtime import positions
 from mentorstream_runtime.broker import read_committed
 from mentorstream_runtime.outbox import Cause, Outgoing, emit, write_outbox
-from mentorstream_runtime.own_records import OwnRecords, move_marks
+from mentorstream_runtime.own_records import OwnRecord, OwnRecords, move_marks
 from mentorstream_runtime.process import Parts, Process, Runtime
 from mentorstream_runtime.restore import Restorer
 from mentorstream_runtime.settings import RuntimeSettings
@@ -219,8 +220,48 @@ async def test_an_old_value_behind_a_newer_one_of_a_compacted_topic_is_found(ben
     await pool.close()
 
 
-def _person() -> PersonKnown:
-    known = toy.registration(0, 1)
+class _Disturbed(OwnRecords):
+    """Something happens, once, after a look."""
+
+    disturb: Callable[[], Awaitable[None]] | None = None
+
+    async def since_mark(self, *, only_compacted: bool = False) -> AsyncIterator[list[OwnRecord]]:
+        async for records in super().since_mark(only_compacted=only_compacted):
+            yield records
+        disturb, self.disturb = self.disturb, None
+        if disturb is not None:
+            await disturb()
+
+
+async def test_an_old_value_that_only_the_second_look_sees_is_found_by_the_next(bench: Bench) -> None:
+    pool = await asyncpg.create_pool(bench.database.url("mentorstream_intake_worker"), min_size=1, max_size=2)
+    people = [_person(number) for number in (1, 2)]
+    first, second = (str(person.person_id) for person in people)
+    async with pool.acquire() as connection, connection.transaction():
+        for number in (1, 2):
+            events = [
+                emit(Cause(id=f"c{number}-{person.person_id}"), person, time=toy.ToyTimer.due) for person in people
+            ]
+            await write_outbox(connection, "intake", events)
+        await connection.execute("DELETE FROM outbox")  # acknowledged, all
+    own = _Disturbed("intake", bench.settings(), pool)
+    reissued: list[str] = []
+
+    async def reissue(keys: Sequence[str]) -> None:
+        reissued.extend(keys)
+
+    for key, number in ((first, 2), (second, 2), (first, 1)):
+        await _append(bench, key, number)
+    own.disturb = partial(_append, bench, second, 1)
+    await move_marks(own, pool, reissue)
+    assert reissued == [first]
+    await move_marks(own, pool, reissue)
+    assert reissued == [first, second]
+    await pool.close()
+
+
+def _person(number: int = 1) -> PersonKnown:
+    known = toy.registration(0, number)
     return PersonKnown(
         person_id=known.person_id,
         organisation_id=known.organisation_id,

@@ -6,6 +6,7 @@ Which partitions those are, and from where they are read, is `ownership`; what a
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class Consumer:
         self._consumer: AIOKafkaConsumer | None = None
         self._observer = Observer(settings, pool)
         self._partitions: list[TopicPartition] = []
-        self._ownership = Ownership(settings, pool, readers, self._patiently)
+        self._ownership = Ownership(settings, pool, readers, self._while_member)
         self._polled: dict[TopicPartition, int | None] = {}
         self._heard_at = 0.0
         self._recent: deque[tuple[int, int]] = deque()
@@ -123,7 +124,9 @@ class Consumer:
             log.warning("stopped_unfinished", error=repr(error))
 
     async def _session(self) -> None:
-        """One membership of the group, from start to stop or to a loss of the broker."""
+        """One membership of the group, from start to stop or to a loss of the broker, or of the database for long."""
+        async with transaction(self._pool) as connection:  # who does not reach it leaves the partitions to others
+            await connection.fetchval("SELECT 1")
         self._ownership.cluster_id = await read_cluster_id(self._settings)
         self._partitions = await read_partitions(self._settings, self._readers)
         consumer = new_consumer(self._settings, positions.group_name(self._settings, self._service))
@@ -137,7 +140,8 @@ class Consumer:
             reading = Reading(consumer, self._settings.batch_records)
             while not self._stopping:
                 await self._ownership.drop_superseded()
-                await self._ownership.claim(consumer)
+                if await self._ownership.claim(consumer):
+                    self.last_progress = time.monotonic()
                 await self._turn(consumer, reading)
             if not self.infrastructure_away:  # while the relay, which is stopped after this, publishes what was decided
                 await self._ownership.hint(consumer, finally_all=True)
@@ -156,7 +160,7 @@ class Consumer:
             await self._ownership.back_in_range(consumer, error)
             return
         self.infrastructure_away = self._is_silent(consumer, bool(fetched))
-        if not any(records for records in fetched.values()) and self.lag == 0:
+        if self.infrastructure_away or (not any(records for records in fetched.values()) and self.lag == 0):
             self.last_progress = time.monotonic()
         mine = {partition: self._ownership.in_place(consumer, partition, each) for partition, each in fetched.items()}
         if any(mine.values()):
@@ -245,11 +249,13 @@ class Consumer:
             return
         log.warning("taking_one_by_one", topic=owned.topic, partition=owned.partition, records=len(records))
         for record in records:
+            if self._stopping:
+                return
             async with transaction(self._pool) as connection:
                 await positions.suspect(connection, owned.topic, owned.partition, record.offset, owned.epoch)
             try:
                 await self._until_done(owned, [record])
-            except Exception:
+            except BaseException:  # also where the end of a drain cancels it
                 async with transaction(self._pool) as connection:
                     await positions.acquit(connection, owned.topic, owned.partition, record.offset)
                 raise
@@ -258,9 +264,9 @@ class Consumer:
     async def _until_done(self, owned: Owned, records: Sequence[Record]) -> None:
         """Handle records whatever it takes: wait for infrastructure, decide again, split, put aside.
 
-        Raises Fenced or Halted.
+        Raises Fenced or Halted, and the infrastructure's error where that was away for long.
         """
-        async for attempt in self._patiently():
+        async for attempt in self._while_member():
             with attempt:
                 await self._settle(owned, records)
                 self.infrastructure_away = False
@@ -377,18 +383,29 @@ class Consumer:
                 "docs/operations/dead-letters.md",
             )
 
-    def _patiently(self) -> AsyncIterator[stamina.Attempt]:
-        """Attempts with backoff, for as long as the infrastructure is away and nobody asks to stop."""
+    def _patiently(self, seconds: float = math.inf) -> AsyncIterator[stamina.Attempt]:
+        """Attempts with backoff, while nobody asks to stop: for as long as others hold what is needed, and for so long
+        as the infrastructure is away."""
+        until = time.monotonic() + seconds
         return stamina.retry_context(
-            on=self._note_away, attempts=None, timeout=None, wait_initial=0.1, wait_max=3.0, wait_jitter=0.1
+            on=lambda error: self._note_away(error, until),
+            attempts=None,
+            timeout=None,
+            wait_initial=0.1,
+            wait_max=3.0,
+            wait_jitter=0.1,
         ).__aiter__()
 
-    def _note_away(self, error: Exception) -> bool:
+    def _while_member(self) -> AsyncIterator[stamina.Attempt]:
+        """Inside a membership, which ends where the infrastructure is away for long: others may reach it."""
+        return self._patiently(self._settings.stalled_after_seconds)
+
+    def _note_away(self, error: Exception, until: float) -> bool:
         if not _passes(error):
             return False
-        self.infrastructure_away = True
+        self.infrastructure_away, self.last_progress = True, time.monotonic()
         log.warning("infrastructure_away", error=repr(error))
-        return not self._stopping
+        return not self._stopping and (time.monotonic() < until or not is_infrastructure(error))
 
     async def unread(self) -> int:
         """Records of this service's topics, on every partition, that no owner has committed. Asks broker and database.

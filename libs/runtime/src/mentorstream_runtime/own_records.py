@@ -144,19 +144,27 @@ class OwnRecords:
                             group.discard(partition)
                             consumer.pause(partition)
 
-    async def mark(self, connection: Connection | None = None) -> None:
-        """Note that everything up to the ends was numbered in this database."""
+    @property
+    def ends(self) -> Mapping[TopicPartition, int]:
+        """How far the last look went."""
+        return self._ends
+
+    async def mark(
+        self, connection: Connection | None = None, *, ends: Mapping[TopicPartition, int] | None = None
+    ) -> None:
+        """Note that everything up to the ends, by default those of the last look, was numbered in this database."""
+        ends = self._ends if ends is None else ends
         columns = (
-            [self._name_of(partition) for partition in self._ends],
-            [partition.partition for partition in self._ends],
-            list(self._ends.values()),
+            [self._name_of(partition) for partition in ends],
+            [partition.partition for partition in ends],
+            list(ends.values()),
             self._cluster_id,
         )
         if connection is not None:
             await connection.execute(_MARK, *columns)
         else:
             await self._pool.execute(_MARK, *columns)
-            self._marked = self._ends
+            self._marked = ends
 
     async def newer(self, records: Sequence[OwnRecord]) -> list[OwnRecord]:
         """Those that this database did not number: they were published by a later state of it.
@@ -228,12 +236,13 @@ async def keep_marks(own: OwnRecords, pool: Pool, reissue: Callable[[Sequence[st
 async def move_marks(own: OwnRecords, pool: Pool, reissue: Callable[[Sequence[str]], Awaitable[None]]) -> None:
     """One such look."""
     suspects = await _overtaken_since_mark(own, pool)
+    ends = own.ends  # what comes after that is for the next look: the second one here tells nothing new
     if suspects:  # or what is newer was under way: then it is there at the second look
         suspects &= await _overtaken_since_mark(own, pool)
     if suspects:
         log.warning("old_value_overtook", keys=len(suspects))
         await reissue(sorted(suspects))
-    await own.mark()
+    await own.mark(ends=ends)
 
 
 async def _overtaken_since_mark(own: OwnRecords, pool: Pool) -> set[str]:

@@ -83,8 +83,11 @@ class Ownership:
         self._hints = Hints(self._pool)  # others may tell meanwhile
         self.joined = False
 
-    async def claim(self, consumer: AIOKafkaConsumer) -> None:
-        """Claim what is assigned and not owned yet, and seek there. Raises Halted where there is no right place."""
+    async def claim(self, consumer: AIOKafkaConsumer) -> bool:
+        """Claim what is assigned and not owned yet, and seek there. Returns whether there was any.
+
+        Raises Halted where there is no right place.
+        """
         waiting = [
             partition
             for partition in sorted(self.assigned - self.owned.keys())
@@ -94,7 +97,7 @@ class Ownership:
             _seek(consumer, partition, self.owned[partition].next_offset)
         self._to_seek.clear()
         if not waiting:
-            return
+            return False
         starts = await consumer.beginning_offsets(waiting)
         ends = await consumer.end_offsets(waiting)
         for partition in waiting:
@@ -118,12 +121,18 @@ class Ownership:
                 one_by_one=claim.one_by_one,
             )
             self.owned[partition] = owned
+            self._sought.pop(partition, None)  # what was read ahead of a place sought before may still come
             metrics.CLAIMS.labels(topic).inc()
             log.info("partition_claimed", topic=topic, partition=partition.partition, epoch=claim.epoch)
-            if claim.suspect_count >= _KILL_LIMIT and claim.suspect_offset == claim.next_offset:
-                await self._bury_killer(consumer, partition, owned)
+            if claim.suspect_count >= _KILL_LIMIT:
+                try:
+                    await self._bury_killer(consumer, partition, owned, claim.suspect_offset)
+                except Fenced as fenced:
+                    self.let_go(partition, fenced)
+                    continue
             _seek(consumer, partition, owned.next_offset)
         self.joined = True
+        return True
 
     async def _refuse_if_long_behind(
         self, consumer: AIOKafkaConsumer, partition: TopicPartition, topic: str, next_offset: int
@@ -160,16 +169,18 @@ class Ownership:
         if ended:
             log.warning("sessions_ended", sessions=ended, detail="in a transaction for too long, frozen inside a COPY")
 
-    async def _bury_killer(self, consumer: AIOKafkaConsumer, partition: TopicPartition, owned: Owned) -> None:
-        """Put aside the record that killed its process three times running."""
+    async def _bury_killer(
+        self, consumer: AIOKafkaConsumer, partition: TopicPartition, owned: Owned, suspect_offset: int | None
+    ) -> None:
+        """Put aside the record that killed its process three times running, if it is the next one that there is."""
         _seek(consumer, partition, owned.next_offset)
         for _ in range(50):
             fetched = await consumer.getmany(partition, timeout_ms=200, max_records=1)
             for record in fetched.get(partition, ()):
-                if record.offset == owned.next_offset:
+                if record.offset == suspect_offset:
                     detail = f"its process died {_KILL_LIMIT} times while handling it alone"
                     await bury_record(self._pool, owned, record, "killed_process", detail)
-                    return
+                return
 
     def in_place(
         self, consumer: AIOKafkaConsumer, partition: TopicPartition, records: Sequence[Record]

@@ -63,13 +63,22 @@ class Reading:
     async def _read_on(self) -> None:
         try:
             while (room := self._limit - sum(map(len, self._ahead.values()))) > 0:
-                for partition, records in (await self._consumer.getmany(timeout_ms=_WAIT_MS, max_records=room)).items():
-                    self._keep(partition, records)
+                fetched = await self._consumer.getmany(timeout_ms=_WAIT_MS, max_records=room)
+                followed = [self._keep(partition, records) for partition, records in fetched.items()]
+                if not all(followed):
+                    return
         except Exception as error:
             self._failure = error
 
-    def _keep(self, partition: TopicPartition, records: list[Record]) -> None:
-        """Keep what follows on. Other records are read again, in place: the group may have begun anew meanwhile."""
+    def _keep(self, partition: TopicPartition, records: list[Record]) -> bool:
+        """Keep what follows on; returns whether it does.
+
+        Other records are read again, in place: the group may have begun anew meanwhile, or compaction left a gap.
+        """
         kept = self._ahead.setdefault(partition, records)
-        if kept is not records and records[0].offset == kept[-1].offset + 1:
+        if kept is records:
+            return True
+        follows: bool = records[0].offset == kept[-1].offset + 1
+        if follows:
             kept.extend(records)
+        return follows

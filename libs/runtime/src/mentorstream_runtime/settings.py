@@ -41,7 +41,11 @@ class ProcessSettings(BaseSettings):
     instance: str = Field(default_factory=_instance, description="Name of this process in leases and logs.")
     tracing: bool = Field(False, description="Export OpenTelemetry spans by OTLP (see the OTEL_* variables).")
     session_timeout_ms: int = Field(10_000, ge=1000, description="Kafka session time-out of the consumer group.")
-    stalled_after_seconds: float = Field(60.0, gt=0, description="Lag without progress: unready; twice as long: exit.")
+    stalled_after_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Lag without progress: unready; twice as long: exit. Database away: leave partitions to others.",
+    )
 
 
 class RuntimeSettings(ProcessSettings):
