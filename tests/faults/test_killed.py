@@ -101,13 +101,23 @@ async def _die_at(system: FaultSystem, run: Run, chosen: Mapping[str, list[str]]
 async def _start_again(run: Run, process: FaultService, points: list[str]) -> None:
     """Wait until it died at its point, and start it for the next: those behind it wait for what it has to say."""
     for point, then in zip(points, [*points[1:], None], strict=True):
-        await run.until(lambda: process.process() is None, f"{process.name} dies {point}")
+        await _until_dead(run, process, point)
         assert process.exit_code == -signal.SIGKILL, f"{process.name} ended otherwise, {point}"
         process.point = None if then is None else f"{then}:kill:1"
         if then is None:
             await run.offline(process.start)
         else:
             await _start_armed(run, process)
+
+
+async def _until_dead(run: Run, process: FaultService, point: str) -> None:
+    """In the life before it may have done all that there was to do, and pass its point no more: then there is more."""
+    for patience in (15.0, 15.0, 60.0):
+        with contextlib.suppress(TimeoutError):
+            await run.until(lambda: process.process() is None, f"{process.name} dies {point}", seconds=patience)
+            return
+        await run.send(run.load(people=12))
+    raise TimeoutError(f"{process.name} did not die {point}, whatever there was to do")
 
 
 async def _start_armed(run: Run, process: FaultService) -> None:

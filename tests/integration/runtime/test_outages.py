@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -92,7 +94,8 @@ async def test_who_alone_does_not_reach_the_database_leaves_its_partitions_to_ot
     with TcpProxy(address.port) as way:
         through = address._replace(netloc=address.netloc.replace(f":{address.port}", f":{way.port}")).geturl()
         async with (
-            bench.process("cut", database_url=through, stalled_after_seconds=1) as cut,
+            # One batch at a time: the second partition's is not to wait for as long again.
+            bench.process("cut", database_url=through, stalled_after_seconds=3, worker_pool_size=3) as cut,
             bench.process("well") as well,
         ):
             await eventually(lambda: _share(cut, well, (2, 2)), what="each has two partitions")
@@ -100,6 +103,10 @@ async def test_who_alone_does_not_reach_the_database_leaves_its_partitions_to_ot
             await bench.publish(*registrations(8, 3))
             await eventually(lambda: _share(cut, well, (0, 4)), what="the other has them all", seconds=60)
             await bench.until_stored(24)
+            claimed = await _epochs(bench)
+            for _ in range(3):
+                await eventually(partial(_tries_again, cut, time.monotonic()), what="it tries again")
+            assert await _epochs(bench) == claimed, "and takes none before it reaches the database"
             way.heal()
             await eventually(lambda: _share(cut, well, (2, 2)), what="each has two again", seconds=60)
             await bench.publish(*registrations(8, 3, start=4))
@@ -111,3 +118,11 @@ async def test_who_alone_does_not_reach_the_database_leaves_its_partitions_to_ot
 async def _share(one: Process[RuntimeSettings], other: Process[RuntimeSettings], expected: tuple[int, int]) -> bool:
     owned = [len(each.consumer.positions().get("registrations", {})) for each in (one, other) if each.consumer]
     return tuple(owned) == expected
+
+
+async def _epochs(bench: Bench) -> list[int]:
+    return [row["epoch"] for row in await bench.fetch("SELECT epoch FROM consumer_position ORDER BY topic, partition")]
+
+
+async def _tries_again(process: Process[RuntimeSettings], since: float) -> bool:
+    return process.consumer is not None and process.consumer.last_progress > since

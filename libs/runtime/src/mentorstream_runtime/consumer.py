@@ -6,10 +6,10 @@ Which partitions those are, and from where they are read, is `ownership`; what a
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import stamina
@@ -63,13 +63,14 @@ class Consumer:
         self._consumer: AIOKafkaConsumer | None = None
         self._observer = Observer(settings, pool)
         self._partitions: list[TopicPartition] = []
-        self._ownership = Ownership(settings, pool, readers, self._while_member)
+        self._ownership = Ownership(settings, pool, readers, partial(self._patiently, as_member=True))
         self._polled: dict[TopicPartition, int | None] = {}
         self._heard_at = 0.0
         self._recent: deque[tuple[int, int]] = deque()
         # Batches of different partitions; relay and timers have the other connections.
         self._at_once = asyncio.Semaphore(max(1, settings.worker_pool_size - 2))
         self._stopping = False
+        self._away_since: float | None = None
         self.halted: Halted | None = None
         self.infrastructure_away = False
         self.last_progress = time.monotonic()
@@ -125,8 +126,9 @@ class Consumer:
 
     async def _session(self) -> None:
         """One membership of the group, from start to stop or to a loss of the broker, or of the database for long."""
-        async with transaction(self._pool) as connection:  # who does not reach it leaves the partitions to others
-            await connection.fetchval("SELECT 1")
+        async with transaction(self._pool) as connection:  # who cannot leaves the partitions to others
+            await positions.try_locking(connection)
+        self._away_since = None
         self._ownership.cluster_id = await read_cluster_id(self._settings)
         self._partitions = await read_partitions(self._settings, self._readers)
         consumer = new_consumer(self._settings, positions.group_name(self._settings, self._service))
@@ -142,6 +144,7 @@ class Consumer:
                 await self._ownership.drop_superseded()
                 if await self._ownership.claim(consumer):
                     self.last_progress = time.monotonic()
+                self._away_since = None  # what waited for the database has its answer
                 await self._turn(consumer, reading)
             if not self.infrastructure_away:  # while the relay, which is stopped after this, publishes what was decided
                 await self._ownership.hint(consumer, finally_all=True)
@@ -266,7 +269,7 @@ class Consumer:
 
         Raises Fenced or Halted, and the infrastructure's error where that was away for long.
         """
-        async for attempt in self._while_member():
+        async for attempt in self._patiently(as_member=True):
             with attempt:
                 await self._settle(owned, records)
                 self.infrastructure_away = False
@@ -329,6 +332,7 @@ class Consumer:
             for owned, _ in batch:
                 owned.forget()
             raise
+        self._away_since = None
         if done:  # nothing is done by records that an earlier attempt had finished
             for owned, _ in batch:
                 owned.overlong = 0
@@ -352,6 +356,7 @@ class Consumer:
             return True
         if owned.decide_seconds <= _LONG_SECONDS:
             return False
+        self._away_since = None  # it was there when the decision began
         owned.overlong += 1
         log.warning("decision_overlong", seconds=round(owned.decide_seconds, 1), attempt=owned.overlong)
         if owned.overlong < _OVERLONG_LIMIT:
@@ -383,12 +388,13 @@ class Consumer:
                 "docs/operations/dead-letters.md",
             )
 
-    def _patiently(self, seconds: float = math.inf) -> AsyncIterator[stamina.Attempt]:
-        """Attempts with backoff, while nobody asks to stop: for as long as others hold what is needed, and for so long
-        as the infrastructure is away."""
-        until = time.monotonic() + seconds
+    def _patiently(self, *, as_member: bool = False) -> AsyncIterator[stamina.Attempt]:
+        """Attempts with backoff, while nobody asks to stop, for as long as others hold what is needed or it is away.
+
+        A membership ends where the infrastructure is away for `stalled_after_seconds`: others may reach it.
+        """
         return stamina.retry_context(
-            on=lambda error: self._note_away(error, until),
+            on=lambda error: self._note_away(error) and not (as_member and self._gives_up()),
             attempts=None,
             timeout=None,
             wait_initial=0.1,
@@ -396,16 +402,21 @@ class Consumer:
             wait_jitter=0.1,
         ).__aiter__()
 
-    def _while_member(self) -> AsyncIterator[stamina.Attempt]:
-        """Inside a membership, which ends where the infrastructure is away for long: others may reach it."""
-        return self._patiently(self._settings.stalled_after_seconds)
-
-    def _note_away(self, error: Exception, until: float) -> bool:
+    def _note_away(self, error: Exception) -> bool:
         if not _passes(error):
             return False
-        self.infrastructure_away, self.last_progress = True, time.monotonic()
+        now = time.monotonic()
+        self.infrastructure_away, self.last_progress = True, now
+        if is_infrastructure(error) and self._away_since is None:
+            self._away_since = now
         log.warning("infrastructure_away", error=repr(error))
-        return not self._stopping and (time.monotonic() < until or not is_infrastructure(error))
+        return not self._stopping
+
+    def _gives_up(self) -> bool:
+        if self._away_since is None or time.monotonic() < self._away_since + self._settings.stalled_after_seconds:
+            return False
+        self.infrastructure_away = False  # a batch beside this one that hangs is to be seen
+        return True
 
     async def unread(self) -> int:
         """Records of this service's topics, on every partition, that no owner has committed. Asks broker and database.

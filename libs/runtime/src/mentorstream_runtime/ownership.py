@@ -36,7 +36,7 @@ _CHECK_EPOCHS_SECONDS: Final = 2.0
 class Ownership:
     """The partitions that the group assigned to this process, and those of them that it owns.
 
-    `patiently` gives attempts with backoff for as long as the infrastructure is away.
+    `patiently` gives attempts with backoff while the infrastructure is away, for as long as a membership bears that.
     """
 
     def __init__(
@@ -70,8 +70,7 @@ class Ownership:
         self.assigned = set(partitions)
         for partition in set(self.owned) - self.assigned:
             owned = self.owned.pop(partition)
-            with contextlib.suppress(KeyError):  # somebody else's to tell now
-                metrics.LAG.remove(owned.topic, str(owned.partition))
+            _forget_lag(owned)
         self._sought.clear()
         # Kept ones are still ours unless somebody raised their epoch meanwhile, which the next batch would find.
         self._to_seek = set(self.owned)
@@ -152,7 +151,7 @@ class Ownership:
             )
 
     async def _claim(self, topic: str, partition: int, log_start: int, log_end: int) -> Claim:
-        """Claim it, however long an owner that froze inside a batch holds its row, or the database is away."""
+        """Claim it, however long an owner that froze inside a batch holds its row."""
         async for attempt in self._patiently():
             with attempt:
                 if attempt.num > 1:
@@ -224,7 +223,9 @@ class Ownership:
         if not self.owned or time.monotonic() < self._check_epochs_at:
             return
         self._check_epochs_at = time.monotonic() + _CHECK_EPOCHS_SECONDS
-        rows = await self._pool.fetch("SELECT topic, partition, epoch FROM consumer_position")
+        async for attempt in self._patiently():
+            with attempt:
+                rows = await self._pool.fetch("SELECT topic, partition, epoch FROM consumer_position")
         epochs = {(row["topic"], row["partition"]): row["epoch"] for row in rows}
         for partition, owned in list(self.owned.items()):
             if epochs.get((owned.topic, owned.partition)) != owned.epoch:
@@ -235,6 +236,7 @@ class Ownership:
         owned = self.owned.pop(partition, None)
         if owned is None:
             return
+        _forget_lag(owned)
         metrics.FENCED.labels(owned.topic).inc()
         log.warning("fenced", topic=owned.topic, partition=owned.partition, detail=str(fenced))
         self._claim_after[partition] = time.monotonic() + _RECLAIM_SECONDS
@@ -258,6 +260,12 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka's ba
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         self._ownership.assign(assigned)
+
+
+def _forget_lag(owned: Owned) -> None:
+    """It is somebody else's to tell now."""
+    with contextlib.suppress(KeyError):  # it was never told
+        metrics.LAG.remove(owned.topic, str(owned.partition))
 
 
 def _seek(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:

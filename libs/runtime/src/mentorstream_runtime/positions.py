@@ -33,6 +33,8 @@ _CLAIM: Final = """
         updated_at = clock_timestamp()
     RETURNING epoch, next_offset, cluster_id, claims_without_progress, suspect_offset, suspect_count
 """
+# Not what merely answers: a standby, or a database without its tables, is of no use.
+_TRY: Final = "SELECT FROM consumer_position LIMIT 1 FOR UPDATE SKIP LOCKED"
 _LOCK: Final = """
     SELECT topic, partition, epoch, next_offset
     FROM consumer_position JOIN unnest($1::text[], $2::int[]) AS wanted (topic, partition) USING (topic, partition)
@@ -110,6 +112,11 @@ async def claim(
         suspect_offset=row["suspect_offset"],
         suspect_count=row["suspect_count"],
     )
+
+
+async def try_locking(connection: Connection) -> None:
+    """Raise what stands in the way of handling anything with this database, if anything does."""
+    await connection.execute(_TRY)
 
 
 def check_bounds(topic: str, partition: int, next_offset: int, *, log_start: int, log_end: int) -> None:
