@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -34,6 +34,8 @@ from notifications.bootstrap import build_sender
 from notifications.domain.delivery import Accepted, Verdict
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aiosmtpd.smtp import SMTP, Envelope, Session
     from tests.support.shared_servers import Database
 
@@ -254,19 +256,25 @@ async def test_a_mail_that_takes_longer_than_its_lease_is_left_to_who_sends_it(
             await other.close()
 
 
+@contextlib.asynccontextmanager
+async def mail_planned(
+    servers: Servers, database: Database, topic_prefix: str, port: int
+) -> AsyncIterator[tuple[NotificationsService, datetime]]:
+    """A service that sends nothing by itself, one mail that is due, and the time."""
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as reader:
+        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))  # it waits for the program's title
+    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mode="api") as idle:
+        await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
+        yield idle, await idle.process.runtime.clock.now()
+
+
 async def test_a_sender_that_dies_after_sending_leaves_a_mail_that_comes_again_as_the_same(
     servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink
 ) -> None:
     """The documented window: sent, but not yet marked. Both copies carry the same Message-ID; one event tells of it."""
     port = smtp_sink.port
-    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as reader:
-        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))  # it waits for the program's title
-    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mode="api") as idle:
-        await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
-        runtime = idle.process.runtime
-        dying, heir = build_sender(runtime), build_sender(runtime)
-        now = await runtime.clock.now()
-
+    async with mail_planned(servers, database, topic_prefix, port) as (idle, now):
+        dying, heir = build_sender(idle.process.runtime), build_sender(idle.process.runtime)
         # Phases one and two; then the process is gone before phase three.
         [mail] = await dying._ledger.take_due(now, 10, 0)
         outcome = await dying._send(mail, now, lambda: True)
@@ -300,14 +308,8 @@ async def test_a_mail_counts_as_sent_once_its_frozen_sender_says_so_whatever_bec
     servers: Servers, database: Database, topic_prefix: str, smtp_sink: SmtpSink, is_wanted: bool
 ) -> None:
     port = smtp_sink.port
-    async with running_notifications(servers, database, topic_prefix, smtp_port=port) as reader:
-        await reader.send(known(ANNA, "Anna"), waitlisted(ANNA))  # it waits for the program's title
-    async with running_notifications(servers, database, topic_prefix, smtp_port=port, mode="api") as idle:
-        await idle.rows("INSERT INTO program VALUES ($1, 'Women in Data') RETURNING program_id", PROGRAM)
-        runtime = idle.process.runtime
-        frozen, other = build_sender(runtime), build_sender(runtime)
-        now = await runtime.clock.now()
-
+    async with mail_planned(servers, database, topic_prefix, port) as (idle, now):
+        frozen, other = build_sender(idle.process.runtime), build_sender(idle.process.runtime)
         [mail] = await frozen._ledger.take_due(now, 10, 0)
         outcome = await frozen._send(mail, now, lambda: True)
         await idle.rows("UPDATE notification SET try_after = now() RETURNING key")  # the lease ends
