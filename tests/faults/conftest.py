@@ -71,7 +71,7 @@ class _Shared:
         self._system: FaultSystem | None = None
 
     def get(self) -> FaultSystem:
-        if self._system is not None and self._system.loads >= _FULL_AFTER_LOADS:
+        if self._system is not None and (self._system.is_used_up or self._system.loads >= _FULL_AFTER_LOADS):
             self.discard()
         if self._system is None:
             self._system = self._stack.enter_context(own_system())

@@ -153,6 +153,7 @@ class FaultSystem:
         self.poison: list[PoisonRecord] = []
         self.resends = 0
         self.loads = 0
+        self.is_used_up = False  # no later test may build on it
         self.mails_seen: dict[str, str] = {}
 
     def up(self) -> None:
