@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pydantic import SecretStr
 from tests.integration.runtime import toy
 from tests.support.records import event, eventually, publish, read_events
@@ -97,7 +97,8 @@ class Bench:
         await publish(self.servers.kafka_bootstrap, self.prefix, items)
 
     async def publish_in_transaction(self, items: list[Event[Value]]) -> None:
-        """Followed by a control record on each partition."""
+        """Followed by a control record on each partition, which is there at the end."""
+        topic, sent = f"{self.prefix}registrations", []
         async with (
             AIOKafkaProducer(bootstrap_servers=self.servers.kafka_bootstrap, transactional_id=self.prefix) as producer,
             producer.transaction(),
@@ -107,8 +108,17 @@ class Bench:
                 headers = encode_headers(
                     event_id=item.id, event_type=item.type, source=item.source, time=item.time, sequence=item.sequence
                 )
-                topic = f"{self.prefix}registrations"
-                await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers)
+                sent.append(await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers))
+        last: dict[TopicPartition, int] = {}
+        for placed in [await each for each in sent]:
+            last[placed.topic_partition] = max(placed.offset, last.get(placed.topic_partition, 0))
+        async with AIOKafkaConsumer(bootstrap_servers=self.servers.kafka_bootstrap) as consumer:
+
+            async def marked() -> bool:  # after the producer was answered
+                ends = await consumer.end_offsets(list(last))
+                return all(ends[partition] == offset + 2 for partition, offset in last.items())
+
+            await eventually(marked, what="the transaction's markers are written")
 
     async def until_stored(self, expected: int) -> None:
         async def stored() -> bool:
