@@ -82,6 +82,8 @@ class Owned:
     epoch: int
     next_offset: int
     one_by_one: bool = False
+    # Where reading was asked to go on, since it was claimed: what was read ahead of an earlier claim may still come.
+    sought: int | None = None
     # The record whose decision is under way, or raised, and how long all decisions of the last batch took.
     deciding: Record | None = None
     decide_seconds: float = 0.0

@@ -52,7 +52,6 @@ class Ownership:
         self._patiently = patiently
         self._claim_after: dict[TopicPartition, float] = {}
         self._to_seek: set[TopicPartition] = set()
-        self._sought: dict[TopicPartition, int] = {}
         self._hints = Hints(pool)
         self._check_epochs_at = 0.0
         self.cluster_id = ""
@@ -71,7 +70,8 @@ class Ownership:
         for partition in set(self.owned) - self.assigned:
             owned = self.owned.pop(partition)
             _forget_lag(owned)
-        self._sought.clear()
+        for owned in self.owned.values():
+            owned.sought = None
         # Kept ones are still ours unless somebody raised their epoch meanwhile, which the next batch would find.
         self._to_seek = set(self.owned)
         self.joined = self.joined or not self.assigned
@@ -120,7 +120,6 @@ class Ownership:
                 one_by_one=claim.one_by_one,
             )
             self.owned[partition] = owned
-            self._sought.pop(partition, None)  # what was read ahead of a place sought before may still come
             metrics.CLAIMS.labels(topic).inc()
             log.info("partition_claimed", topic=topic, partition=partition.partition, epoch=claim.epoch)
             if claim.suspect_count >= _KILL_LIMIT:
@@ -193,9 +192,9 @@ class Ownership:
             return None
         if records[0].offset == owned.next_offset:
             return owned
-        if records[0].offset > owned.next_offset and self._sought.get(partition) == owned.next_offset:
+        if records[0].offset > owned.next_offset and owned.sought == owned.next_offset:
             return owned  # asked for exactly this offset: compaction or a control record left the gap
-        self._sought[partition] = owned.next_offset
+        owned.sought = owned.next_offset
         _seek(consumer, partition, owned.next_offset)
         return None
 
