@@ -7,6 +7,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -112,12 +113,13 @@ async def _start_again(run: Run, process: FaultService, points: list[str]) -> No
 
 async def _until_dead(run: Run, process: FaultService, point: str) -> None:
     """In the life before it may have done all that there was to do, and pass its point no more: then there is more."""
-    for patience in (15.0, 15.0, 60.0):
+    dies = partial(run.until, lambda: process.process() is None, f"{process.name} dies {point}")
+    for _ in range(2):
         with contextlib.suppress(TimeoutError):
-            await run.until(lambda: process.process() is None, f"{process.name} dies {point}", seconds=patience)
+            await dies(seconds=15)
             return
         await run.send(run.load(people=12))
-    raise TimeoutError(f"{process.name} did not die {point}, whatever there was to do")
+    await dies(seconds=60)
 
 
 async def _start_armed(run: Run, process: FaultService) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.structs import RecordMetadata
 
 from mentorstream_events import Event, SequenceNumber, Value, contract_of, decode, encode_data, encode_headers
 from mentorstream_local.records import read_records
@@ -42,22 +43,29 @@ def event(
 async def publish(bootstrap: str, prefix: str, events: Iterable[Event[Value]]) -> None:
     """Send events in order, each on its own topic, and wait for the broker."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5) as producer:
-        sent = []
-        for item in events:
-            assert item.sequence is not None
-            headers = encode_headers(
-                event_id=item.id,
-                event_type=item.type,
-                source=item.source,
-                time=item.time,
-                sequence=item.sequence,
-                traceparent=item.traceparent,
-                redrive_of=item.redrive_of,
-                redrive_for=item.redrive_for,
-            )
-            topic = prefix + contract_of(item.data).topic.name
-            sent.append(await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers))
-        await asyncio.gather(*sent)
+        await asyncio.gather(*await send_all(producer, prefix, events))
+
+
+async def send_all(
+    producer: AIOKafkaProducer, prefix: str, events: Iterable[Event[Value]]
+) -> list[asyncio.Future[RecordMetadata]]:
+    """Give events to a producer in order, each for its own topic. Returns where each will stand, once it is there."""
+    sent = []
+    for item in events:
+        assert item.sequence is not None
+        headers = encode_headers(
+            event_id=item.id,
+            event_type=item.type,
+            source=item.source,
+            time=item.time,
+            sequence=item.sequence,
+            traceparent=item.traceparent,
+            redrive_of=item.redrive_of,
+            redrive_for=item.redrive_for,
+        )
+        topic = prefix + contract_of(item.data).topic.name
+        sent.append(await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers))
+    return sent
 
 
 async def publish_raw(

@@ -14,10 +14,9 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pydantic import SecretStr
 from tests.integration.runtime import toy
-from tests.support.records import event, eventually, publish, read_events
+from tests.support.records import event, eventually, publish, read_events, send_all
 from tests.support.services import settings_for
 
-from mentorstream_events import encode_data, encode_headers
 from mentorstream_local.daemons import free_port
 from mentorstream_runtime.process import Process
 from mentorstream_runtime.settings import RuntimeSettings
@@ -98,17 +97,11 @@ class Bench:
 
     async def publish_in_transaction(self, items: list[Event[Value]]) -> None:
         """Followed by a control record on each partition, which is there at the end."""
-        topic, sent = f"{self.prefix}registrations", []
         async with (
             AIOKafkaProducer(bootstrap_servers=self.servers.kafka_bootstrap, transactional_id=self.prefix) as producer,
             producer.transaction(),
         ):
-            for item in items:
-                assert item.sequence is not None
-                headers = encode_headers(
-                    event_id=item.id, event_type=item.type, source=item.source, time=item.time, sequence=item.sequence
-                )
-                sent.append(await producer.send(topic, encode_data(item.data), key=item.key.encode(), headers=headers))
+            sent = await send_all(producer, self.prefix, items)
         last: dict[TopicPartition, int] = {}
         for placed in [await each for each in sent]:
             last[placed.topic_partition] = max(placed.offset, last.get(placed.topic_partition, 0))
